@@ -1,0 +1,116 @@
+# What people and CI run. Needs python3.11 (or newer), pip, venv, make and git; no root.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup dev demo run test lint lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := uv~=0.13
+
+# A stamp is named after what it stands for: nothing is done where it exists already.
+RUNTIME := $(VENV)/.runtime-$(shell cat requirements.txt pyproject.toml | cksum | cut -d' ' -f1)
+DEV := $(VENV)/.dev-$(shell cat requirements-dev.txt pyproject.toml | cksum | cut -d' ' -f1)
+
+help:
+	@echo "make setup   sets up $(VENV), nothing else"
+	@echo "make demo    shows it at work: a PBX, webhooks that fail, the admin (Ctrl-C ends it)"
+	@echo "make run     runs it: web, workers, beat and Valkey (Ctrl-C ends it)"
+	@echo "make test    runs the tests on SQLite and on PostgreSQL"
+	@echo "make lint    checks style, types, layers and settings"
+	@echo "make lock    renews requirements*.txt from pyproject.toml"
+	@echo "make clean   removes $(VENV) and caches; the data in var/ stays"
+
+setup: $(RUNTIME)
+dev: $(DEV)
+
+# `exec`, so that a signal to make's child reaches cdrhook itself.
+demo: $(RUNTIME)
+	@CDRHOOK_DATA_DIR="$${CDRHOOK_DATA_DIR:-var/demo}" exec $(BIN)/cdrhook demo
+
+run: $(RUNTIME)
+	@exec $(BIN)/cdrhook up
+
+# One process a leg, because a leg is chosen by the environment; all three always run.
+test: $(DEV)
+	@failed=""; \
+	leg() { \
+	  name="$$1"; database="$$2"; shift 2; \
+	  echo "== $$name"; \
+	  if CDRHOOK_TEST_DATABASE="$$database" $(BIN)/python -m pytest "$$@"; \
+	  then echo "== $$name: passed"; \
+	  else echo "== $$name: FAILED"; failed="$$failed [$$name]"; fi; \
+	}; \
+	leg "pure tests" sqlite -m "not db and not e2e"; \
+	leg "SQLite and Valkey" sqlite -m "db or e2e"; \
+	leg "PostgreSQL and Valkey" postgres -m "db or e2e"; \
+	if [ -n "$$failed" ]; then echo "== failed:$$failed"; exit 1; fi; \
+	echo "== all tests passed"
+
+lint: $(DEV)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy cdrhook dispatcher tests
+	$(CHECK_ENV) $(BIN)/python manage.py check --fail-level WARNING
+	$(CHECK_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(CHECK_ENV) $(BIN)/python manage.py makemigrations --check --dry-run
+
+# Settings as they are in production, so that nothing but the code is judged.
+CHECK_ENV := env DEBUG= DATABASE_URL= CDRHOOK_DATA_DIR=$(VENV)/check \
+  SECRET_KEY=not-a-secret-but-long-enough-for-the-check-of-deployments-0123456789 \
+  PUBLIC_URL=https://cdrhook.example.com ALLOWED_HOSTS=cdrhook.example.com \
+  SECURE_SSL_REDIRECT=1 REDIS_URL=redis://127.0.0.1:6379/0
+
+lock: $(DEV)
+	$(BIN)/uv pip compile pyproject.toml --all-extras --generate-hashes \
+	  --no-emit-index-url --quiet -o requirements-dev.txt
+	$(BIN)/uv pip compile pyproject.toml --extra postgres -c requirements-dev.txt \
+	  --generate-hashes --no-emit-index-url --quiet -o requirements.txt
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info htmlcov .coverage
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The venv -------------------------------------------------------------------------------
+
+$(RUNTIME): | $(BIN)/python
+	@$(call install,requirements.txt)
+	@rm -f $(VENV)/.runtime-*; touch $@
+
+$(DEV): | $(BIN)/python
+	@$(call install,requirements-dev.txt)
+	@rm -f $(VENV)/.dev-* $(VENV)/.runtime-*; touch $@ $(RUNTIME)
+
+$(BIN)/python:
+	@python=""; \
+	for one in python3.11 python3; do \
+	  if "$$one" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	  then python="$$one"; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "cdrhook needs Python 3.11 or newer as python3.11 or python3." >&2; exit 1; \
+	fi; \
+	echo "Making $(VENV) with $$python"; \
+	rm -rf $(VENV); \
+	"$$python" -m venv $(VENV) || { \
+	  rm -rf $(VENV); \
+	  echo "No venv could be made; on Debian and Ubuntu: apt install python3-venv" >&2; \
+	  exit 1; \
+	}
+
+# uv takes seconds where pip takes most of a minute; pip serves where uv does not.
+define install
+set -e; \
+echo "Installing $(1) (hashes checked)"; \
+$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(UV)" \
+  || echo "uv cannot be had here: going on with pip"; \
+if ! { [ -x $(BIN)/uv ] \
+    && $(BIN)/uv pip install --python $(BIN)/python --require-hashes -r $(1) \
+    && $(BIN)/uv pip install --python $(BIN)/python --no-deps -e .; }; \
+then \
+  echo "Installing with pip instead of uv; this takes a minute"; \
+  $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $(1); \
+  $(BIN)/python -m pip install --disable-pip-version-check --no-deps -e .; \
+fi
+endef

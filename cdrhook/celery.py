@@ -1,0 +1,22 @@
+"""The Celery application. Its settings are Django's, with the prefix CELERY_."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+from celery.signals import worker_init
+
+from cdrhook.start import require_secret_key
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cdrhook.settings")
+
+app = Celery("cdrhook")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@worker_init.connect
+def check_before_start(**_: object) -> None:
+    """A worker without a secret key could not read webhooks' secrets."""
+    require_secret_key()

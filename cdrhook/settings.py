@@ -1,0 +1,257 @@
+"""Every setting, read once from the environment, or from `.env` in the current folder.
+
+What each variable means stands in README, "Settings". Nothing else reads the environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import dj_database_url
+from environs import Env
+
+from cdrhook import __version__
+from cdrhook.logging import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = Env()
+env.read_env(str(Path.cwd() / ".env"), recurse=False)
+
+# Where things are -----------------------------------------------------------------
+
+DATA_DIR = Path(env.str("CDRHOOK_DATA_DIR", "var")).absolute()
+SECRET_KEY_FILE = DATA_DIR / "secret_key"
+RUNTIME_FILE = DATA_DIR / "runtime.json"
+
+
+def _secret_key() -> str:
+    """SECRET_KEY, else the one that `cdrhook up` wrote into the data folder, else ''."""
+    key = env.str("SECRET_KEY", "")
+    if not key and SECRET_KEY_FILE.is_file():
+        key = SECRET_KEY_FILE.read_text().strip()
+    return key
+
+
+def _redis_url() -> str:
+    """REDIS_URL, else that of the Valkey which `cdrhook up` started, else ''."""
+    url = env.str("REDIS_URL", "")
+    if not url and RUNTIME_FILE.is_file():
+        try:
+            url = str(json.loads(RUNTIME_FILE.read_text()).get("redis_url", ""))
+        except ValueError:
+            url = ""
+    return url
+
+
+def _broker_url(redis_url: str) -> str:
+    """REDIS_URL as Celery spells it: redis-py says unix://, kombu redis+socket://."""
+    parts = urlsplit(redis_url)
+    if parts.scheme != "unix":
+        return redis_url
+    database = parse_qs(parts.query).get("db", ["0"])[0]
+    return f"redis+socket://{parts.netloc}{parts.path}?virtual_host={database}"
+
+
+SECRET_KEY = _secret_key()
+DEBUG = env.bool("DEBUG", False)
+
+HOST = env.str("HOST", "127.0.0.1")
+PORT = env.int("PORT", 8000)
+PUBLIC_URL = env.str("PUBLIC_URL", f"http://{HOST}:{PORT}").rstrip("/")
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS", sorted({"127.0.0.1", "localhost", "[::1]", HOST})
+)
+CSRF_TRUSTED_ORIGINS = (
+    [f"{urlsplit(PUBLIC_URL).scheme}://{urlsplit(PUBLIC_URL).netloc}"]
+    if urlsplit(PUBLIC_URL).netloc
+    else []
+)
+
+# The receivers' side -----------------------------------------------------------------
+
+CDRHOOK_ALLOW_HTTP = env.bool("CDRHOOK_ALLOW_HTTP", False)
+CDRHOOK_ALLOWED_NETWORKS = [
+    ip_network(text.strip(), strict=False)
+    for text in env.str("CDRHOOK_ALLOWED_NETWORKS", "").split(",")
+    if text.strip()
+]
+CDRHOOK_USER_AGENT = f"cdrhook/{__version__}"
+
+# Keys for secrets at rest, newest first; without any, one is derived from SECRET_KEY.
+FIELD_ENCRYPTION_KEYS: list[str] = env.list("FIELD_ENCRYPTION_KEYS", [])
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+
+# Threads of a worker that wait for receivers, per lane; a waiting thread costs about
+# 100 KB. The fast lane needs many only while webhooks that were fast start to hang.
+CDRHOOK_FAST_LANE_THREADS = env.int("CDRHOOK_FAST_LANE_THREADS", 256)
+CDRHOOK_SLOW_LANE_THREADS = env.int("CDRHOOK_SLOW_LANE_THREADS", 256)
+
+# Django --------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "dispatcher.apps.DispatcherConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "dispatcher.apps.AdminConfig",
+    "django_celery_beat",
+    "ninja",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "cdrhook.urls"
+WSGI_APPLICATION = "cdrhook.wsgi.application"
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates", BASE_DIR / "cdrhook" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+# Serves files straight from the packages: no collectstatic step between clone and run.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_REDIRECT_URL = "/admin/"
+LOGIN_URL = "/admin/login/"
+
+# Ingest has limits of its own (api.ingest); this one is for the admin's forms.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024
+
+_https = PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
+SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _https
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", False)
+if env.bool("CDRHOOK_BEHIND_TLS_PROXY", _https):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+X_FRAME_OPTIONS = "DENY"
+
+# Database ------------------------------------------------------------------------------
+
+
+def _database() -> dict[str, Any]:
+    """One writer on SQLite: WAL, IMMEDIATE; on PostgreSQL a pool a process."""
+    url = env.str("DATABASE_URL", "") or f"sqlite:///{DATA_DIR / 'cdrhook.sqlite3'}"
+    config: dict[str, Any] = dict(dj_database_url.parse(url))
+    if config["ENGINE"].endswith("sqlite3"):
+        config["CONN_MAX_AGE"] = None
+        config["OPTIONS"] = {
+            "transaction_mode": "IMMEDIATE",
+            # Seconds to wait for the one writer; then ingest answers 503.
+            "timeout": 5,
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                "PRAGMA busy_timeout=5000; PRAGMA cache_size=-16000;"
+                "PRAGMA journal_size_limit=67108864"
+            ),
+        }
+        # A file: several threads and processes share it, also in tests.
+        config["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+    elif config["ENGINE"].endswith("postgresql"):
+        # Connections are taken from the pool and given back around every piece of work.
+        config["CONN_MAX_AGE"] = 0
+        config["OPTIONS"] = {
+            **config.get("OPTIONS", {}),
+            "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 10)},
+        }
+    return config
+
+
+DATABASES = {"default": _database()}
+
+# Celery ----------------------------------------------------------------------------------
+
+REDIS_URL = _redis_url()
+CELERY_BROKER_URL = _broker_url(REDIS_URL)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_DEFAULT_QUEUE = "fast"
+CELERY_TASK_ACKS_LATE = False
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # No countdown in cdrhook is longer than 60 s: see ARCHITECTURE, "The drain".
+    "visibility_timeout": 3600,
+    "socket_connect_timeout": 2,
+    "socket_keepalive": True,
+}
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 1
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {
+        "task": "dispatcher.sweep",
+        "schedule": 2.0,
+        # Older sweeps are worth nothing: do not pile them up while no worker runs.
+        "options": {"expires": 4},
+    },
+}
+CELERY_TIMEZONE = "UTC"
+# SQLite keeps its connections; on PostgreSQL they go back into the pool.
+CELERY_DB_REUSE_MAX = None
+
+LOGGING = logging_config(level=env.str("LOG_LEVEL", "INFO"))
+
+UNFOLD = {
+    "SITE_TITLE": "cdrhook",
+    "SITE_HEADER": "cdrhook",
+    "SITE_SUBHEADER": f"call detail records by webhook, {__version__}",
+    "SITE_SYMBOL": "call_log",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "STYLES": ["dispatcher.admin.navigation.stylesheet"],
+    "SIDEBAR": {"navigation": "dispatcher.admin.navigation.sidebar"},
+}
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cdrhook.settings")

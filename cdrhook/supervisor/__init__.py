@@ -1,0 +1,1 @@
+"""Starts cdrhook's processes, keeps them running, and ends them with itself."""

@@ -1,0 +1,73 @@
+"""Passes on what the children print, line by line, with their name in front.
+
+Never makes a child wait: where the terminal does not keep up, lines are dropped and
+counted. Interprets nothing.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from typing import IO, Final
+
+MAX_WAITING_LINES: Final = 10_000
+MAX_LINE_BYTES: Final = 64 * 1024
+_NAME_WIDTH: Final = 6
+
+
+class Output:
+    """Children's lines go to `out`, the supervisor's own to `err` (binary streams)."""
+
+    def __init__(self, out: IO[bytes], err: IO[bytes]) -> None:
+        self._out, self._err = out, err
+        self._lines: queue.Queue[tuple[IO[bytes], bytes]] = queue.Queue(
+            MAX_WAITING_LINES
+        )
+        self._dropped = 0
+        threading.Thread(target=self._write, daemon=True, name="output").start()
+
+    def say(self, text: str) -> None:
+        """Prints a line of the supervisor's own."""
+        self._put(self._err, "up", text.encode(errors="replace"))
+
+    def follow(self, name: str, pipe: IO[bytes]) -> None:
+        """Passes on what comes out of `pipe` until it is closed, but no empty lines."""
+        threading.Thread(
+            target=self._read, args=(name, pipe), daemon=True, name=f"output-{name}"
+        ).start()
+
+    def flush(self, timeout_seconds: float = 1.0) -> None:
+        """Waits until what was said is out, but not for ever."""
+        give_up_at = time.monotonic() + timeout_seconds
+        while self._lines.unfinished_tasks and time.monotonic() < give_up_at:
+            time.sleep(0.01)
+
+    def _put(self, stream: IO[bytes], name: str, line: bytes) -> None:
+        prefix = f"{name:<{_NAME_WIDTH}} | ".encode()
+        try:
+            self._lines.put_nowait((stream, prefix + line.rstrip(b"\r\n") + b"\n"))
+        except queue.Full:
+            self._dropped += 1
+
+    def _read(self, name: str, pipe: IO[bytes]) -> None:
+        with pipe:
+            while line := pipe.readline(MAX_LINE_BYTES):
+                if line.strip():
+                    self._put(self._out, name, line)
+
+    def _write(self) -> None:
+        while True:
+            stream, line = self._lines.get()
+            try:
+                stream.write(line)
+                stream.flush()
+            except (OSError, ValueError):
+                # Nobody reads any more (a closed pipe or terminal): keep draining, the
+                # children must not notice.
+                pass
+            finally:
+                self._lines.task_done()
+            if self._dropped and self._lines.empty():
+                dropped, self._dropped = self._dropped, 0
+                self.say(f"{dropped} lines of output were dropped")

@@ -1,0 +1,65 @@
+"""Which processes make up cdrhook: web, workers by lane, beat; and their command lines.
+
+Starts nothing. The Procfile lists the same ones.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+from cdrhook.supervisor.process import Program
+
+WORKER_STAGE: Final = 1
+# What is in flight finishes: a request takes at most 10 s.
+WORKER_GRACE_SECONDS: Final = 15.0
+# Threads of one worker that coordinate drains; requests have an executor of their own.
+DRAIN_THREADS: Final = 4
+
+
+def programs(*, has_one_writer: bool, cores: int) -> list[Program]:
+    """What to run; `has_one_writer` is SQLite, where one worker serves both lanes."""
+    if has_one_writer:
+        workers = [worker("worker", "all", "fast,slow")]
+    else:
+        workers = [
+            worker(f"fast{number}", f"fast{number}", "fast")
+            for number in range(1, cores + 1)
+        ]
+        workers.append(worker("slow", "slow", "slow"))
+    return [web(), *workers, beat()]
+
+
+def web() -> Program:
+    """The web server. Its command line must not say "worker": that finds the others."""
+    return Program(name="web", command=(sys.executable, "-m", "cdrhook", "web"))
+
+
+def worker(name: str, node: str, queues: str) -> Program:
+    """A Celery worker for `queues`, known to Celery as `node`@host."""
+    return Program(
+        name=name,
+        command=(
+            *_celery("worker"),
+            *("--queues", queues, "--hostname", f"{node}@%h"),
+            *("--pool", "threads", "--concurrency", str(DRAIN_THREADS)),
+            # Workers have nothing to tell each other: the database knows everything.
+            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+        ),
+        stage=WORKER_STAGE,
+        grace_seconds=WORKER_GRACE_SECONDS,
+    )
+
+
+def beat() -> Program:
+    """The one beat; its scheduler comes from the settings."""
+    return Program(name="beat", command=_celery("beat"))
+
+
+def _celery(command: str) -> tuple[str, ...]:
+    return (
+        # Celery warns whoever is root, as one is in a container.
+        *(sys.executable, "-W", "ignore::UserWarning:celery.platforms"),
+        *("-m", "celery", "--quiet"),
+        *("--app", "cdrhook.celery", command, "--loglevel", "WARNING"),
+    )

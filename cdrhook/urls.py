@@ -1,0 +1,19 @@
+"""Which path is answered by what."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import path
+from django.views.generic import RedirectView
+
+from dispatcher.api import problems
+from dispatcher.api import urls as api_urls
+
+urlpatterns = [
+    path("", RedirectView.as_view(url="/admin/"), name="home"),
+    path("admin/", admin.site.urls),
+    *api_urls.urlpatterns,
+]
+
+handler400 = problems.bad_request
+handler500 = problems.server_error

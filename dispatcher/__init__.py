@@ -1,0 +1,1 @@
+"""Accepts CDRs, decides which webhooks want them, and delivers them."""

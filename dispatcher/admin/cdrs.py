@@ -1,0 +1,117 @@
+"""CDRs as they were accepted, and for each webhook what became of them. Read-only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from django.contrib import admin
+from django.utils import timezone
+from django.utils.html import format_html
+
+from dispatcher.admin.cdr_page import page_context
+from dispatcher.admin.delivery_filters import calls_named
+from dispatcher.admin.moments import both
+from dispatcher.admin.readonly import ReadOnlyAdmin, page_of
+from dispatcher.admin.unfolded import DropdownFilter
+from dispatcher.models import StoredCdr, Tenant
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+    from django.utils.safestring import SafeString
+
+_LISTED_TENANTS: Final = 1_000
+
+
+class TenantFilter(DropdownFilter):
+    """One tenant, by its external id."""
+
+    title = "tenant"
+    parameter_name = "tenant"
+
+    def has_output(self) -> bool:
+        """Shown although there may be none to choose."""
+        return True
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        """The tenants by external id, the first 1,000 of them."""
+        names = Tenant.objects.values_list("external_id", flat=True)
+        return [(name, name) for name in names[:_LISTED_TENANTS]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Narrowed to that tenant."""
+        value = self.value()
+        return queryset.filter(tenant__external_id=value) if value else queryset
+
+
+@admin.register(StoredCdr)
+class CdrAdmin(ReadOnlyAdmin):
+    """The calls, newest first."""
+
+    page_template = "admin/dispatcher/storedcdr/page.html"
+    list_display = (
+        "call",
+        "numbers",
+        "tenant",
+        "direction",
+        "disposition",
+        "seconds",
+        "source",
+        "started",
+        "accepted",
+    )
+    list_filter: ClassVar = [TenantFilter]
+    list_filter_submit = True
+    search_fields = ("uid",)
+    search_help_text = "Call uid or whole phone number"
+    ordering = ("-id",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[StoredCdr]:
+        """Without the records themselves."""
+        return self.get_page_queryset(request).defer("record")  # type: ignore[no-any-return]  # typed as Any there
+
+    def get_page_queryset(self, request: HttpRequest) -> Any:
+        """One call with its record."""
+        return super().get_page_queryset(request).select_related("tenant")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """By index only."""
+        term = search_term.strip()
+        return (queryset.filter(calls_named(term)) if term else queryset), False
+
+    @admin.display(description="Uid")
+    def call(self, cdr: StoredCdr) -> SafeString:
+        """The uid, with a link to the call's page."""
+        return format_html(
+            '<a class="cdr-break" href="{}">{}</a>', page_of(cdr), cdr.uid
+        )
+
+    @admin.display(description="From, to")
+    def numbers(self, cdr: StoredCdr) -> SafeString:
+        """Caller over dialed number."""
+        return format_html(
+            '<span class="cdr-nowrap">{}</span><br><span class="cdr-nowrap">→ {}</span>',
+            cdr.caller_number or "?",
+            cdr.dialed_number or "?",
+        )
+
+    @admin.display(description="Duration")
+    def seconds(self, cdr: StoredCdr) -> str:
+        """In seconds; a dash where it is not known."""
+        return "–" if cdr.duration is None else f"{cdr.duration} s"
+
+    @admin.display(description="Started")
+    def started(self, cdr: StoredCdr) -> str:
+        """When the call began."""
+        return both(cdr.started_at, timezone.now())
+
+    @admin.display(description="Accepted")
+    def accepted(self, cdr: StoredCdr) -> str:
+        """When the record was committed."""
+        return both(cdr.accepted_at, timezone.now())
+
+    def page_context(self, request: HttpRequest, obj: StoredCdr) -> dict[str, Any]:
+        """The record, its revisions, and every webhook's part in it."""
+        return page_context(obj, timezone.now())

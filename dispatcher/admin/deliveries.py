@@ -1,0 +1,318 @@
+"""Deliveries: what went out, what failed and why, what is due next (newfies.txt).
+
+Nothing is edited. Deliveries are sent again or cancelled, by pipeline.resend.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, IntegerField, OuterRef, Prefetch, Subquery
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+
+from dispatcher import tasks
+from dispatcher.admin import delivery_filters as filters
+from dispatcher.admin.delivery_page import page_context
+from dispatcher.admin.labels import HELD, host_of, label, shown_state
+from dispatcher.admin.moments import absolute, both
+from dispatcher.admin.paging import CappedChangeList
+from dispatcher.admin.readonly import ReadOnlyAdmin, page_of
+from dispatcher.admin.site import ending_in_the_id
+from dispatcher.models import Delivery, OwedCdr
+from dispatcher.pipeline import resend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from uuid import UUID
+
+    from django.db.models import QuerySet
+    from django.utils.safestring import SafeString
+
+# Calls that a row of the list names; a batch carries up to thousands.
+NAMED_CALLS: Final = 2
+# One action is one request: what is more than this is for `cdrhook replay`.
+MAX_AT_ONCE: Final = 1_000
+
+
+class DeliveryList(CappedChangeList):
+    """The list, with a link for each state over it."""
+
+    @property
+    def state_links(self) -> list[dict[str, Any]]:
+        """Text, address, and whether it is the one that is in force."""
+        chosen = self.params.get("state", [""])
+        value = chosen[-1] if isinstance(chosen, list) else chosen
+        return [
+            {
+                "text": state or "all",
+                "link": self.get_query_string({"state": state}, ["p"])
+                if state
+                else self.get_query_string(remove=["state", "p"]),
+                "active": state == value,
+            }
+            for state in ("", *filters.STATES)
+        ]
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    """The list at /admin/webhook/webhookcdr/, and a page for each delivery under it."""
+
+    page_template = "admin/dispatcher/delivery/page.html"
+    list_before_template = "admin/dispatcher/delivery/states.html"
+    list_display = (
+        "state_label",
+        "calls",
+        "goes_to",
+        "outcome",
+        "next_try",
+        "created",
+    )
+    list_filter: ClassVar = [
+        filters.StateFilter,
+        filters.AgeFilter,
+        ("created_at", filters.CreatedFilter),
+        filters.WebhookFilter,
+        filters.TenantFilter,
+        filters.StyleFilter,
+        filters.ErrorClassFilter,
+    ]
+    list_filter_submit = True
+    search_fields = ("id",)
+    search_help_text = "Delivery or webhook id, call uid, whole phone number"
+    actions: Any = ("send_again", "cancel")
+    ordering = ("-id",)
+
+    # The list ------------------------------------------------------------------------
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
+        """With webhook, the first calls, and their number; without bodies and secrets."""
+        named = (
+            OwedCdr.objects.select_related("cdr")
+            .only("delivery", "cdr__uid", "cdr__caller_number", "cdr__dialed_number")
+            .order_by("id")[:NAMED_CALLS]
+        )
+        return (
+            self.get_page_queryset(request)
+            .defer("request_body", "webhook__secret", "webhook__previous_secret")
+            .prefetch_related(Prefetch("carried", named, to_attr="named_calls"))
+            .annotate(call_count=_call_count())
+        )
+
+    def get_page_queryset(self, request: HttpRequest) -> Any:
+        """One delivery, body and all."""
+        deliveries = super().get_page_queryset(request)
+        return deliveries.select_related(
+            "webhook", "webhook__tenant", "webhook__partner", "tenant"
+        ).defer("webhook__secret", "webhook__previous_secret")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        """The list that knows its states."""
+        return DeliveryList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """By index only."""
+        return filters.search(queryset, search_term), False
+
+    @admin.display(description="State")
+    def state_label(self, delivery: Delivery) -> SafeString:
+        """The state in its colour; how often it was tried."""
+        count = delivery.attempt_count
+        tries = "no attempt yet" if count == 0 else f"{count} attempt"
+        return format_html(
+            '<a class="cdr-plain" href="{}">{}</a> {}<br>'
+            '<span class="cdr-fine cdr-nowrap">{}{}</span>',
+            page_of(delivery),
+            label(shown_state(delivery)),
+            label("test") if delivery.test_uid else "",
+            tries,
+            "s" if count > 1 else "",
+        )
+
+    @admin.display(description="Calls")
+    def calls(self, delivery: Any) -> SafeString:
+        """Uid and numbers of the first calls, and how many more there are."""
+        if delivery.test_uid:
+            return _call(delivery, delivery.test_uid, "sample call")
+        shown = format_html_join(
+            "",
+            "{}",
+            (
+                (_call(delivery, owed.cdr.uid, numbers(owed.cdr)),)
+                for owed in delivery.named_calls
+            ),
+        )
+        more = (delivery.call_count or 0) - len(delivery.named_calls)
+        if more <= 0:
+            return shown
+        return format_html('{}<span class="cdr-fine">and {} more</span>', shown, more)
+
+    @admin.display(description="Webhook")
+    def goes_to(self, delivery: Delivery) -> SafeString:
+        """The host, with a link to the webhook's page; style and tenant."""
+        webhook = delivery.webhook
+        deleted = " (deleted)" if webhook.deleted_at else ""
+        return format_html(
+            '<a class="cdr-break" href="{}">{}</a>{}<br>'
+            '<span class="cdr-fine">{} · {}</span>',
+            page_of(webhook),
+            host_of(webhook.url),
+            deleted,
+            webhook.style,
+            delivery.tenant or webhook.partner or "",
+        )
+
+    @admin.display(description="Last answer")
+    def outcome(self, delivery: Delivery) -> SafeString:
+        """Status and, in full, why it did not count."""
+        return format_html(
+            '<div class="cdr-outcome"><strong>{}</strong> {}</div>',
+            delivery.last_status_code or "",
+            delivery.last_error or ("" if delivery.last_status_code else "–"),
+        )
+
+    @admin.display(description="Next try")
+    def next_try(self, delivery: Delivery) -> str:
+        """When it is due, relative and absolute."""
+        if delivery.state != Delivery.PENDING:
+            return "–"
+        now, due = timezone.now(), delivery.next_attempt_at
+        if shown_state(delivery) == HELD:
+            return format_html('<span class="cdr-fine">{}</span>', "when it is up again")
+        if delivery.lease_until is not None and delivery.lease_until > now:
+            return "under way"
+        if due is None or due <= now:
+            return format_html('due<br><span class="cdr-fine">{}</span>', absolute(due))
+        return both(due, now)
+
+    @admin.display(description="Created")
+    def created(self, delivery: Delivery) -> str:
+        """How long ago, and when."""
+        return both(delivery.created_at, timezone.now())
+
+    # Actions -------------------------------------------------------------------------
+
+    @admin.action(description="Send again", permissions=["operate"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Makes the chosen ones pending again: same id, same body, tries anew."""
+        done, refused = _send_again(_ids(queryset))
+        _tell(request, "will be sent again", done, refused, _NOT_RESENT)
+
+    @admin.action(description="Cancel", permissions=["operate"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Gives up those of the chosen ones that are pending."""
+        done, refused = _cancel(_ids(queryset))
+        _tell(request, "cancelled", done, refused, _NOT_CANCELLED)
+
+    # The page ------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        """The page's address ends in the id; its two buttons are below it."""
+        own: list[URLPattern] = super().get_urls()
+        view = self.admin_site.admin_view
+        buttons = (("resend", _resend_one), ("cancel", _cancel_one))
+        return [
+            *(
+                path(
+                    f"<uuid:delivery_id>/{name}/",
+                    view(self._button(step)),
+                    name=f"dispatcher_delivery_{name}",
+                )
+                for name, step in buttons
+            ),
+            *ending_in_the_id(self, own),
+        ]
+
+    def page_context(self, request: HttpRequest, obj: Delivery) -> dict[str, Any]:
+        """Attempts, payload, calls."""
+        context = page_context(obj, timezone.now())
+        return {**context, "may_operate": self.has_operate_permission(request)}
+
+    def _button(self, step: Any) -> Any:
+        def view(request: HttpRequest, delivery_id: UUID) -> HttpResponse:
+            if not self.has_operate_permission(request):
+                raise PermissionDenied
+            if request.method == "POST":
+                step(request, delivery_id)
+            return HttpResponseRedirect(page_of(Delivery(pk=delivery_id)))
+
+        return view
+
+
+_NOT_RESENT: Final = "pending already, a test call, or its webhook has been deleted"
+_NOT_CANCELLED: Final = "not pending any more"
+
+
+def _call_count() -> Subquery:
+    carried = (
+        OwedCdr.objects.filter(delivery=OuterRef("pk"))
+        .order_by()
+        .values("delivery")
+        .annotate(count=Count("pk"))
+    )
+    return Subquery(carried.values("count"), output_field=IntegerField())
+
+
+def _call(delivery: Delivery, uid: str, note: str) -> SafeString:
+    return format_html(
+        '<div class="cdr-call"><a class="cdr-break" href="{}">{}</a>'
+        '<span class="cdr-fine cdr-break">{}</span></div>',
+        page_of(delivery),
+        uid,
+        note,
+    )
+
+
+def numbers(cdr: Any) -> str:
+    """`caller → dialed`, with a question mark for a number that is not known."""
+    return f"{cdr.caller_number or '?'} → {cdr.dialed_number or '?'}"
+
+
+def _ids(queryset: QuerySet[Any]) -> list[UUID]:
+    return list(queryset.values_list("pk", flat=True)[:MAX_AT_ONCE])
+
+
+def _send_again(ids: Iterable[UUID]) -> tuple[int, int]:
+    """How many were made pending, and how many could not be; wakes their webhooks."""
+    now = timezone.now()
+    woken = [resend.redeliver(delivery_id, now) for delivery_id in ids]
+    webhooks = [webhook for webhook in woken if webhook is not None]
+    tasks.wake_up(set(webhooks))
+    return len(webhooks), len(woken) - len(webhooks)
+
+
+def _cancel(ids: Iterable[UUID]) -> tuple[int, int]:
+    now = timezone.now()
+    changed = [resend.cancel(delivery_id, now) for delivery_id in ids]
+    return changed.count(True), changed.count(False)
+
+
+def _resend_one(request: HttpRequest, delivery_id: UUID) -> None:
+    _tell(request, "will be sent again", *_send_again([delivery_id]), _NOT_RESENT)
+
+
+def _cancel_one(request: HttpRequest, delivery_id: UUID) -> None:
+    _tell(request, "cancelled", *_cancel([delivery_id]), _NOT_CANCELLED)
+
+
+def _tell(
+    request: HttpRequest, what: str, done: int, refused: int, why: str
+) -> None:
+    """How many were changed, and how many were not and why."""
+    if done:
+        messages.success(request, f"{_deliveries(done)} {what}.")
+    if refused:
+        messages.warning(request, f"{_deliveries(refused)} left as it was: {why}.")
+
+
+def _deliveries(count: int) -> str:
+    return "1 delivery" if count == 1 else f"{count:,} deliveries"
+
+

@@ -1,0 +1,135 @@
+"""What the admin's first page shows: how sending goes, and what needs attention.
+
+Every query reads an index and stops at a limit, so that the page costs the same over
+ten deliveries and over ten million.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db.models import Q
+from django.urls import reverse
+
+from dispatcher.admin.labels import host_of, label, owner_name
+from dispatcher.admin.moments import both, first_id_at
+from dispatcher.admin.paging import count_text, counted_up_to
+from dispatcher.admin.readonly import page_of
+from dispatcher.models import Delivery, QuarantinedRecord, Webhook
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+COUNTED: Final = 10_000
+LISTED: Final = 10
+DAY: Final = dt.timedelta(hours=24)
+WAITING: Final = Q(active=False) | Q(health="DOWN")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number of the overview, and the page that lists what it counts."""
+
+    title: str
+    count: str
+    note: str
+    link: str
+    colour: str
+
+
+def overview(now: dt.datetime) -> dict[str, Any]:
+    """The figures, webhooks that are not OK, and the latest failures."""
+    return {
+        "figures": list(_figures(now)),
+        "troubled": _troubled(now),
+        "failures": _failures(now),
+    }
+
+
+def _figures(now: dt.datetime) -> list[Figure]:
+    deliveries = Delivery.objects.filter(test_uid="")
+    pending = deliveries.filter(state=Delivery.PENDING)
+    waiting = Webhook.objects.filter(WAITING)
+    today = deliveries.filter(id__gte=first_id_at(now - DAY))
+    return [
+        _figure("Pending", pending.exclude(webhook__in=waiting), "going out", "info"),
+        _figure("Held", pending.filter(webhook__in=waiting), "webhook down or off"),
+        _figure("Failed", today.filter(state=Delivery.FAILED), "last 24 h", "bad"),
+        _figure("Delivered", today.filter(state=Delivery.DELIVERED), "last 24 h"),
+        _quarantine(),
+    ]
+
+
+def _figure(
+    title: str, rows: QuerySet[Delivery], note: str, colour: str = ""
+) -> Figure:
+    count = counted_up_to(rows, COUNTED)
+    link = reverse("admin:dispatcher_delivery_changelist")
+    return Figure(
+        title=title,
+        count=count_text(count, COUNTED),
+        note=note,
+        link=f"{link}?state={title.lower()}",
+        colour=(colour or {"Held": "warn"}.get(title, "good")) if count else "plain",
+    )
+
+
+def _quarantine() -> Figure:
+    count = counted_up_to(QuarantinedRecord.objects.all(), COUNTED)
+    return Figure(
+        title="Quarantine",
+        count=count_text(count, COUNTED),
+        note="records not understood",
+        link=reverse("admin:dispatcher_quarantinedrecord_changelist"),
+        colour="warn" if count else "plain",
+    )
+
+
+def _troubled(now: dt.datetime) -> list[dict[str, Any]]:
+    """Webhooks that are down, recovering, or hold calls while switched off."""
+    webhooks = (
+        Webhook.objects.filter(deleted_at__isnull=True)
+        .exclude(health="OK")
+        .select_related("tenant", "partner")
+        .defer("secret", "previous_secret")
+        .order_by("health", "-down_since")[:LISTED]
+    )
+    return [
+        {
+            "page": page_of(webhook),
+            "host": host_of(webhook.url),
+            "style": webhook.style,
+            "owner": owner_name(webhook),
+            "health": label(webhook.health),
+            "since": both(webhook.down_since, now),
+            "last_success": both(webhook.last_success_at, now),
+            "when_down": webhook.when_down,
+        }
+        for webhook in webhooks
+    ]
+
+
+def _failures(now: dt.datetime) -> list[dict[str, Any]]:
+    failed = (
+        Delivery.objects.filter(state=Delivery.FAILED)
+        .select_related("webhook")
+        .only(
+            "state", "last_status_code", "last_error", "ended_at", "test_uid",
+            "webhook__url", "webhook__style",
+        )[:LISTED]
+    )  # fmt: skip
+    return [
+        {
+            "page": page_of(delivery),
+            "id": str(delivery.pk),
+            "host": host_of(delivery.webhook.url),
+            "style": delivery.webhook.style,
+            "status": delivery.last_status_code or "–",
+            "error": delivery.last_error,
+            "ended": both(delivery.ended_at, now),
+            "test": bool(delivery.test_uid),
+        }
+        for delivery in failed
+    ]

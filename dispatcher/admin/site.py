@@ -1,0 +1,89 @@
+"""The admin site: the addresses that the documents name, and the overview.
+
+Deliveries are at /admin/webhook/webhookcdr/ (newfies.txt), a webhook's page ends in
+its id: /admin/webhooks/<id>/ (dimensions.txt: the GUID at the end of the URL). Django's
+default addresses of both redirect there.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, URLResolver, include, path, reverse
+from django.utils import timezone
+
+from dispatcher.admin.overview import overview
+from dispatcher.admin.unfolded import AdminSite, ModelAdmin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from django.template.response import TemplateResponse
+
+# Django's default address below /admin/ -> the documented one.
+DOCUMENTED: Final = MappingProxyType(
+    {
+        "dispatcher/delivery/": "webhook/webhookcdr/",
+        "dispatcher/webhook/": "webhooks/",
+    }
+)
+
+
+class CdrhookAdminSite(AdminSite):
+    """unfold's site with documented addresses and an index that says how it goes."""
+
+    site_title = "cdrhook"
+    index_title = "Overview"
+    index_template = "admin/overview.html"
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:
+        """unfold's patterns, moved to where the documents put them."""
+        return [*_redirects(), *map(_moved, super().get_urls())]
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        """The overview: what went out, what failed, what needs attention."""
+        context = {"overview": overview(timezone.now()), **(extra_context or {})}
+        return super().index(request, context)
+
+
+def _moved(pattern: URLResolver | URLPattern) -> URLResolver | URLPattern:
+    address = DOCUMENTED.get(str(pattern.pattern))
+    if address is None or not isinstance(pattern, URLResolver):
+        return pattern
+    return path(address, include(pattern.url_patterns))
+
+
+def _redirects() -> Iterator[URLPattern]:
+    for default, documented in DOCUMENTED.items():
+        for rest in ("", "<path:rest>"):
+            yield path(f"{default}{rest}", _redirect_to(documented))
+
+
+def _redirect_to(documented: str) -> Any:
+    def redirect(request: HttpRequest, rest: str = "") -> HttpResponse:
+        query = request.META.get("QUERY_STRING", "")
+        rest = rest.removesuffix("change/")
+        target = f"{reverse('admin:index')}{documented}{rest}"
+        return HttpResponseRedirect(f"{target}?{query}" if query else target)
+
+    return redirect
+
+
+def ending_in_the_id(
+    model_admin: ModelAdmin, patterns: Iterable[URLPattern]
+) -> list[URLPattern]:
+    """A ModelAdmin's patterns with a row's page at `<id>/` in place of `<id>/change/`."""
+    meta = model_admin.opts
+    change = f"{meta.app_label}_{meta.model_name}_change"
+    kept, view = [], None
+    for pattern in patterns:
+        if pattern.name == change:
+            view = pattern.callback
+        elif str(pattern.pattern) != "<path:object_id>/":
+            kept.append(pattern)
+    assert view is not None  # noqa: S101  every ModelAdmin has a change view
+    return [*kept, path("<path:object_id>/", view, name=change)]

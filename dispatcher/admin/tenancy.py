@@ -1,0 +1,110 @@
+"""Tenants and partners. Whoever has calls or webhooks is not deleted here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html
+
+from dispatcher.admin.unfolded import ModelAdmin
+from dispatcher.models import Delivery, Partner, StoredCdr, Tenant, Webhook
+
+if TYPE_CHECKING:
+    from django.db.models import Model
+    from django.http import HttpRequest
+    from django.utils.safestring import SafeString
+
+
+class OwnerAdmin(ModelAdmin):
+    """What tenants and partners have in common: deleting one must lose nothing."""
+
+    list_per_page = 50
+    list_fullwidth = True
+    show_full_result_count = False
+    actions = None
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        """Only while nothing belongs to it: everything would go with it."""
+        allowed: bool = super().has_delete_permission(request, obj)
+        return allowed and (obj is None or not self.owns_something(obj))
+
+    def owns_something(self, obj: Any) -> bool:
+        """True if there is anything that would be lost."""
+        raise NotImplementedError
+
+
+def _webhooks_link(column: str, key: object) -> SafeString:
+    address = reverse("admin:dispatcher_webhook_changelist")
+    return format_html(
+        '<a class="cdr-link" href="{}?{}__id__exact={}">webhooks</a>',
+        address,
+        column,
+        key,
+    )
+
+
+@admin.register(Tenant)
+class TenantAdmin(OwnerAdmin):
+    """Customer organisations."""
+
+    list_display = ("external_id", "name", "partner", "time_zone", "max_webhooks", "to")
+    list_select_related = ("partner",)
+    search_fields = ("external_id", "name")
+    search_help_text = "External id or name"
+    autocomplete_fields = ("partner",)
+    fields = ("external_id", "name", "partner", "time_zone", "max_webhooks")
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Tenant | None = None
+    ) -> tuple[str, ...]:
+        """Receivers and PBXs know the tenant by its external id."""
+        return () if obj is None else ("external_id",)
+
+    def owns_something(self, obj: Any) -> bool:
+        """Calls, webhooks or deliveries."""
+        return any(
+            model.objects.filter(tenant=obj).exists()
+            for model in (StoredCdr, Webhook, Delivery)
+        )
+
+    @admin.display(description="Go to")
+    def to(self, tenant: Tenant) -> SafeString:
+        """Its webhooks, deliveries and calls."""
+        return format_html(
+            '{} · <a class="cdr-link" href="{}?tenant={}">deliveries</a>'
+            ' · <a class="cdr-link" href="{}?tenant={}">calls</a>',
+            _webhooks_link("tenant", tenant.pk),
+            reverse("admin:dispatcher_delivery_changelist"),
+            tenant.external_id,
+            reverse("admin:dispatcher_storedcdr_changelist"),
+            tenant.external_id,
+        )
+
+
+@admin.register(Partner)
+class PartnerAdmin(OwnerAdmin):
+    """Operators that manage many tenants."""
+
+    list_display = ("name", "to")
+    search_fields = ("name",)
+    fields = ("name",)
+
+    def owns_something(self, obj: Any) -> bool:
+        """Tenants or webhooks."""
+        return any(
+            model.objects.filter(partner=obj).exists() for model in (Tenant, Webhook)
+        )
+
+    @admin.display(description="Go to")
+    def to(self, partner: Partner) -> SafeString:
+        """Its tenants and webhooks."""
+        return format_html(
+            '<a class="cdr-link" href="{}?partner__id__exact={}">tenants</a> · {}',
+            reverse("admin:dispatcher_tenant_changelist"),
+            partner.pk,
+            _webhooks_link("partner", partner.pk),
+        )

@@ -1,0 +1,167 @@
+"""API tokens: made here and shown once, revoked here, never shown again.
+
+Only the digest is stored, and no page shows that either.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from dispatcher.admin.labels import label
+from dispatcher.admin.moments import both
+from dispatcher.admin.unfolded import CheckboxesWidget, ModelAdmin
+from dispatcher.models import ApiToken
+
+if TYPE_CHECKING:
+    from django.db.models import Model, QuerySet
+    from django.http import HttpRequest
+    from django.utils.safestring import SafeString
+
+    TokenModelForm = forms.ModelForm[ApiToken]
+else:
+    TokenModelForm = forms.ModelForm
+
+SCOPES: Final = (
+    ("ingest", "ingest: hand in CDRs"),
+    ("read", "read: CDRs, webhooks and deliveries"),
+    ("manage", "manage: make and change webhooks, send deliveries again"),
+)
+
+
+class TokenForm(TokenModelForm):
+    """Whose token it is, and what it may be used for."""
+
+    scopes = forms.MultipleChoiceField(
+        choices=SCOPES,
+        widget=CheckboxesWidget,
+        help_text="Scopes do not imply each other.",
+    )
+
+    class Meta:
+        """The scopes are a field of their own."""
+
+        model = ApiToken
+        fields: ClassVar = ["name", "tenant", "partner", "expires_at"]
+
+    def clean(self) -> dict[str, Any]:
+        """A token speaks for one tenant or for one partner."""
+        data = super().clean() or {}
+        if bool(data.get("tenant")) == bool(data.get("partner")):
+            raise ValidationError("A token belongs to one tenant or to one partner.")
+        for scope in data.get("scopes", ()):
+            setattr(self.instance, f"can_{scope}", True)
+        return data
+
+    def _get_validation_exclusions(self) -> set[str]:
+        """The scopes' constraint is told by `scopes`, in better words."""
+        exclusions: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]  # missing in the stubs
+        return exclusions | {"can_ingest", "can_read", "can_manage"}
+
+
+@admin.register(ApiToken)
+class TokenAdmin(ModelAdmin):
+    """The tokens, newest first."""
+
+    form = TokenForm
+    list_display = (
+        "token",
+        "name",
+        "owner",
+        "scope_labels",
+        "state",
+        "last_used",
+        "created",
+    )
+    list_display_links = None
+    list_select_related = ("tenant", "partner")
+    list_filter = ("can_ingest", "can_read", "can_manage")
+    search_fields = ("name", "hint", "tenant__external_id", "partner__name")
+    search_help_text = "Name, last four characters, tenant, partner"
+    autocomplete_fields = ("tenant", "partner")
+    fields = ("name", "tenant", "partner", "scopes", "expires_at")
+    sortable_by = ()
+    list_per_page = 50
+    list_fullwidth = True
+    show_full_result_count = False
+    actions: Any = ("revoke",)
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        """A token is revoked, and another one made."""
+        return False
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        """A revoked one stays to be seen."""
+        return False
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Whoever holds Django's permission to change tokens."""
+        return bool(request.user.has_perm("dispatcher.change_apitoken"))
+
+    def change_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """There is no page of one token: the list says all that is known of it."""
+        return self.response_post_save_change(request, ApiToken())
+
+    def save_model(
+        self, request: HttpRequest, obj: ApiToken, form: Any, change: bool
+    ) -> None:
+        """Makes the token, stores its digest, and shows it once."""
+        token = f"cdr_{secrets.token_urlsafe(32)}"
+        obj.digest, obj.hint = ApiToken.digest_of(token), token[-4:]
+        super().save_model(request, obj, form, change)
+        messages.warning(
+            request, f"The token, shown this once, so copy it now: {token}"
+        )
+
+    @admin.action(description="Revoke", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
+        """Ends tokens at once; one that was revoked before stays as it is."""
+        valid = queryset.filter(revoked_at__isnull=True)
+        count = valid.update(revoked_at=timezone.now())
+        messages.success(request, f"Revoked: {count}.")
+
+    # Columns -------------------------------------------------------------------------
+
+    @admin.display(description="Token")
+    def token(self, token: ApiToken) -> str:
+        """Its last characters, by which an owner knows it."""
+        return str(token)
+
+    @admin.display(description="Belongs to")
+    def owner(self, token: ApiToken) -> str:
+        """The tenant or the partner."""
+        if token.tenant is not None:
+            return f"tenant {token.tenant}"
+        return f"partner {token.partner}"
+
+    @admin.display(description="Scopes")
+    def scope_labels(self, token: ApiToken) -> str:
+        """What it may be used for."""
+        return ", ".join(token.scopes)
+
+    @admin.display(description="State")
+    def state(self, token: ApiToken) -> SafeString:
+        """Valid, revoked or expired."""
+        if token.revoked_at is not None:
+            return label("revoked", "bad")
+        valid = token.is_valid(timezone.now())
+        return label("valid", "good") if valid else label("expired", "warn")
+
+    @admin.display(description="Last used")
+    def last_used(self, token: ApiToken) -> str:
+        """To the minute."""
+        return both(token.last_used_at, timezone.now())
+
+    @admin.display(description="Made")
+    def created(self, token: ApiToken) -> str:
+        """When."""
+        return both(token.created_at, timezone.now())

@@ -1,0 +1,44 @@
+"""unfold's classes under the types of the Django classes that they extend.
+
+unfold ships no type hints. The pages import its classes from here, so that mypy checks
+them as it checks any other ModelAdmin. Adds no behaviour.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from django import forms
+    from django.contrib import admin
+    from django.contrib.admin.views.main import ChangeList as DjangoChangeList
+
+    AdminSite = admin.AdminSite
+    ModelAdmin = admin.ModelAdmin[Any]
+    TabularInline = admin.TabularInline[Any, Any]
+    ChangeList = DjangoChangeList
+    DropdownFilter = admin.SimpleListFilter
+    RangeDateFilter = admin.FieldListFilter
+    CheckboxesWidget = forms.CheckboxSelectMultiple
+    SelectWidget = forms.Select
+    TextInputWidget = forms.TextInput
+else:
+    from unfold.admin import ModelAdmin, TabularInline
+    from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
+    from unfold.sites import UnfoldAdminSite as AdminSite
+    from unfold.views import ChangeList
+    from unfold.widgets import UnfoldAdminCheckboxSelectMultiple as CheckboxesWidget
+    from unfold.widgets import UnfoldAdminSelectWidget as SelectWidget
+    from unfold.widgets import UnfoldAdminTextInputWidget as TextInputWidget
+
+__all__ = [
+    "AdminSite",
+    "ChangeList",
+    "CheckboxesWidget",
+    "DropdownFilter",
+    "ModelAdmin",
+    "RangeDateFilter",
+    "SelectWidget",
+    "TabularInline",
+    "TextInputWidget",
+]

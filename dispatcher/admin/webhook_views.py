@@ -1,0 +1,105 @@
+"""What the buttons of a webhook's page do: send a test, rotate the secret, delete.
+
+Each is a POST that calls one pipeline step and leads back to the page.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+
+from dispatcher.admin.attempts import attempt_row
+from dispatcher.admin.labels import label
+from dispatcher.admin.readonly import page_of
+from dispatcher.models import Attempt, Delivery, Webhook
+from dispatcher.pipeline import subscribe
+from dispatcher.pipeline import test_call as sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from dispatcher.admin.unfolded import ModelAdmin
+
+    Step = Callable[[HttpRequest, Webhook], str]
+
+TESTED = "tested"
+
+
+def patterns(model_admin: ModelAdmin) -> list[URLPattern]:
+    """The addresses of the buttons, below that of the webhook's page."""
+    site = model_admin.admin_site
+    return [
+        path(
+            f"<uuid:webhook_id>/{address}/",
+            site.admin_view(_button(model_admin, step)),
+            name=f"dispatcher_webhook_{name}",
+        )
+        for address, name, step in (
+            ("test", "test", _send_test),
+            ("secret/rotate", "rotate", _rotate),
+        )
+    ]
+
+
+def _button(model_admin: ModelAdmin, step: Step) -> Any:
+    def view(request: HttpRequest, webhook_id: UUID) -> HttpResponse:
+        webhook = model_admin.get_object(request, str(webhook_id))
+        if webhook is None:
+            return HttpResponseRedirect(reverse("admin:dispatcher_webhook_changelist"))
+        if not model_admin.has_change_permission(request, webhook):
+            raise PermissionDenied
+        query = step(request, webhook) if request.method == "POST" else ""
+        return HttpResponseRedirect(page_of(webhook) + query)
+
+    return view
+
+
+def _send_test(request: HttpRequest, webhook: Webhook) -> str:
+    """Makes a real request; takes as long as the receiver, 10 s at most."""
+    delivery, _ = sample.test_call(webhook, now=timezone.now())
+    return "?" + urlencode({TESTED: delivery.pk})
+
+
+def _rotate(request: HttpRequest, webhook: Webhook) -> str:
+    secret, until = subscribe.rotate_secret(webhook, now=timezone.now())
+    show_secret(request, secret)
+    if until is not None:
+        messages.info(
+            request, f"Requests are signed with the former one as well until {until}."
+        )
+    return ""
+
+
+def show_secret(request: HttpRequest, secret: str) -> None:
+    """Shows a new secret on the next page, and never again."""
+    messages.warning(
+        request, f"Signing secret, shown this once, so copy it now: {secret}"
+    )
+
+
+def tested(request: HttpRequest, webhook: Webhook) -> dict[str, Any] | None:
+    """The outcome of the test that the address names; None if it names none."""
+    try:
+        delivery = (
+            Delivery.objects.filter(webhook=webhook, pk=request.GET.get(TESTED))
+            .exclude(test_uid="")
+            .defer("request_body")
+            .first()
+        )
+    except ValidationError:
+        return None
+    if delivery is None:
+        return None
+    attempt = Attempt.objects.filter(delivery=delivery).order_by("number").last()
+    return {
+        "state": label(delivery.state),
+        "page": page_of(delivery),
+        "attempt": attempt_row(attempt) if attempt is not None else None,
+    }

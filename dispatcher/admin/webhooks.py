@@ -1,0 +1,345 @@
+"""Webhooks: the list with their health, and the page that changes one.
+
+Everything is saved by pipeline.subscribe, so that nothing is let through here that the
+API refuses. Deleted webhooks are not shown; their deliveries are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Count, F, IntegerField, OuterRef, Subquery
+from django.http import HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+
+from dispatcher import tasks
+from dispatcher.admin import webhook_views
+from dispatcher.admin.labels import host_of, label, owner_name
+from dispatcher.admin.moments import both
+from dispatcher.admin.paging import count_text
+from dispatcher.admin.readonly import page_of
+from dispatcher.admin.site import ending_in_the_id
+from dispatcher.admin.unfolded import ModelAdmin, TabularInline
+from dispatcher.admin.webhook_forms import (
+    CustomDataForm,
+    FilterForm,
+    HeaderForm,
+    PartFormSet,
+    WebhookForm,
+)
+from dispatcher.cdr_fields import FIELDS
+from dispatcher.models import (
+    CustomData,
+    Delivery,
+    Webhook,
+    WebhookFilter,
+    WebhookHeader,
+)
+from dispatcher.pipeline import subscribe
+from dispatcher.pipeline.draft import COLUMNS
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+    from django.utils.safestring import SafeString
+
+COUNTED_PENDING: Final = 1_000
+
+OWNER: Final = ("tenant", "partner")
+SETTINGS: Final = (
+    ("Request", ("url", "style", "method", "format", "active")),
+    (
+        "Trying again",
+        (
+            "retries",
+            "also_accept",
+            "honour_retry_after",
+            "disable_on_410",
+            "when_down",
+            "when_disabled",
+        ),
+    ),
+    ("Pace and order", ("max_in_flight", "max_per_second", "ordered")),
+    (
+        "What is sent",
+        ("on_update", "batch_size", "batch_seconds", "resource"),
+    ),
+)
+
+
+def pending_of(webhook: str = "pk") -> Subquery:
+    """How many deliveries a webhook has pending, at most COUNTED_PENDING + 1."""
+    some = Delivery.objects.filter(
+        webhook=OuterRef(OuterRef(webhook)), state=Delivery.PENDING
+    ).order_by()
+    counted = (
+        Delivery.objects.filter(pk__in=some.values("pk")[: COUNTED_PENDING + 1])
+        .order_by()
+        .values(one=F("state"))
+        .annotate(count=Count("pk"))
+    )
+    return Subquery(counted.values("count"), output_field=IntegerField())
+
+
+class Part(TabularInline):
+    """Rows of a webhook, which are judged and saved together with it."""
+
+    formset = PartFormSet
+    extra = 0
+
+
+class Filters(Part):
+    """The conditions that a call must meet, all of them."""
+
+    model = WebhookFilter
+    form = FilterForm
+    fields = ("field", "op", "value")
+    verbose_name_plural = "Filters (all must hold; none: every call)"
+    template_after = "admin/dispatcher/webhook/cdr_fields.html"
+
+
+class CustomDataRows(Part):
+    """Keys and values that go into every payload."""
+
+    model = CustomData
+    form = CustomDataForm
+    fields = ("key", "value")
+
+
+class Headers(Part):
+    """Headers of the webhook's own; their values are write-only."""
+
+    model = WebhookHeader
+    form = HeaderForm
+    fields = ("name", "value")
+    verbose_name_plural = "Headers (values are never shown; *** keeps one)"
+
+
+@admin.register(Webhook)
+class WebhookAdmin(ModelAdmin):
+    """The webhooks that are not deleted."""
+
+    form = WebhookForm
+    inlines = (Filters, CustomDataRows, Headers)
+    list_display = (
+        "goes_to",
+        "owner",
+        "kind",
+        "state",
+        "pending",
+        "succeeded",
+        "failed",
+    )
+    list_filter = ("style", "active", "health", "lane")
+    list_select_related = ("tenant", "partner")
+    search_fields = ("url", "tenant__external_id", "tenant__name")
+    search_help_text = "Part of the URL, tenant"
+    autocomplete_fields = OWNER
+    list_per_page = 50
+    list_fullwidth = True
+    sortable_by = ()
+    actions = None
+    change_form_outer_before_template = "admin/dispatcher/webhook/status.html"
+
+    # The list ------------------------------------------------------------------------
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Webhook]:
+        """Without deleted ones; secrets stay in the database."""
+        webhooks: QuerySet[Webhook] = super().get_queryset(request)
+        return (
+            webhooks.filter(deleted_at__isnull=True)
+            .defer("secret", "previous_secret")
+            .annotate(pending_count=pending_of())
+        )
+
+    @admin.display(description="URL")
+    def goes_to(self, webhook: Webhook) -> SafeString:
+        """Host over path; the whole URL is on its page."""
+        host = host_of(webhook.url)
+        rest = webhook.url.partition(host)[2]
+        return format_html(
+            '<strong>{}</strong><br><span class="cdr-fine cdr-break">{}</span>',
+            host,
+            rest,
+        )
+
+    @admin.display(description="Belongs to")
+    def owner(self, webhook: Webhook) -> SafeString:
+        """The tenant's id or the partner's name."""
+        kind = "tenant" if webhook.tenant_id else "partner"
+        return format_html(
+            '{}<br><span class="cdr-fine">{}</span>', owner_name(webhook), kind
+        )
+
+    @admin.display(description="Style")
+    def kind(self, webhook: Webhook) -> SafeString:
+        """Style over method and format."""
+        return format_html(
+            '{}<br><span class="cdr-fine">{} {}</span>',
+            webhook.style,
+            webhook.method,
+            webhook.format,
+        )
+
+    @admin.display(description="State")
+    def state(self, webhook: Webhook) -> SafeString:
+        """Health, whether it is switched off, and its lane where that is slow."""
+        return state_labels(webhook)
+
+    @admin.display(description="Pending")
+    def pending(self, webhook: Any) -> SafeString:
+        """Their number, with a link to them."""
+        return format_html(
+            '<a href="{}?state=waiting&amp;webhook={}">{}</a>',
+            reverse("admin:dispatcher_delivery_changelist"),
+            webhook.pk,
+            count_text(webhook.pending_count or 0, COUNTED_PENDING),
+        )
+
+    @admin.display(description="Last success")
+    def succeeded(self, webhook: Webhook) -> str:
+        """When a delivery last arrived."""
+        return both(webhook.last_success_at, timezone.now())
+
+    @admin.display(description="Last failure")
+    def failed(self, webhook: Webhook) -> str:
+        """When an attempt last failed."""
+        return both(webhook.last_failure_at, timezone.now())
+
+    # The page ------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        """The buttons' addresses; the page's own ends in the webhook's id."""
+        own: list[URLPattern] = super().get_urls()
+        return [*webhook_views.patterns(self), *ending_in_the_id(self, own)]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Webhook | None = None) -> Any:
+        """The owner is chosen once, and the secret is typed once."""
+        first = ("Belongs to", {"fields": OWNER})
+        secret = ("Signature", {"fields": ("secret",)})
+        rest = [(title, {"fields": names}) for title, names in SETTINGS]
+        return [first, *rest, secret] if obj is None else [first, *rest]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Webhook | None = None
+    ) -> tuple[str, ...]:
+        """A webhook cannot change hands."""
+        return () if obj is None else OWNER
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Adds how the webhook is, and how its test went."""
+        webhook = self.get_object(request, object_id)
+        extra: dict[str, Any] = {"cdr_fields": list(FIELDS)}
+        if webhook is not None:
+            extra["status"] = status(webhook)
+            extra["tested"] = webhook_views.tested(request, webhook)
+        return super().change_view(
+            request, object_id, form_url, {**extra, **(extra_context or {})}
+        )
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Adds the fields that filters may ask for."""
+        extra = {"cdr_fields": list(FIELDS), **(extra_context or {})}
+        return super().add_view(request, form_url, extra)
+
+    def _create_formsets(
+        self, request: HttpRequest, obj: Webhook, change: bool
+    ) -> tuple[list[Any], list[Any]]:
+        """Lets the form see the rows under it: they are judged together."""
+        formsets, inlines = super()._create_formsets(request, obj, change)  # type: ignore[misc]  # missing in the stubs
+        obj.parts = {formset.prefix: formset for formset in formsets}  # type: ignore[attr-defined]  # for WebhookForm.clean
+        return formsets, inlines
+
+    # Saving --------------------------------------------------------------------------
+
+    def save_model(
+        self, request: HttpRequest, obj: Webhook, form: Any, change: bool
+    ) -> None:
+        """Hands the draft to the pipeline; shows a new secret once."""
+        draft, now = form.draft(), timezone.now()
+        # What was held goes out without waiting for the sweep.
+        transaction.on_commit(lambda: tasks.wake_up([obj.pk]))
+        if change:
+            names = [*COLUMNS, "filters", "custom_data", "headers"]
+            changes = {name: getattr(draft, name) for name in names}
+            subscribe.update_webhook(obj, changes, now=now)
+            return
+        webhook, secret = subscribe.create_webhook(draft, now=now)
+        obj.pk, obj._state.adding = webhook.pk, False
+        if secret:
+            webhook_views.show_secret(request, secret)
+
+    def save_related(
+        self, request: HttpRequest, form: Any, formsets: Any, change: bool
+    ) -> None:
+        """The pipeline has saved the rows; Django's log asks what became of them."""
+        for formset in formsets:
+            formset.new_objects = formset.changed_objects = formset.deleted_objects = []
+
+    def delete_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Asks, then deletes in the pipeline's own short transactions."""
+        webhook = self.get_object(request, object_id)
+        if webhook is None or request.method != "POST":
+            return super().delete_view(request, object_id, extra_context)
+        if not self.has_delete_permission(request, webhook):
+            raise PermissionDenied
+        self.log_deletions(request, Webhook.objects.filter(pk=webhook.pk).defer("secret", "previous_secret"))
+        cancelled = subscribe.delete_webhook(webhook, now=timezone.now())
+        messages.success(
+            request, f"The webhook was deleted; {cancelled} deliveries were cancelled."
+        )
+        return HttpResponseRedirect(reverse("admin:dispatcher_webhook_changelist"))
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Only the webhook: what it sent stays, and is not to be listed by the million."""
+        note = "What it has sent stays visible; what it has pending is cancelled."
+        return [str(obj) for obj in objs] + [note], {"webhooks": len(objs)}, set(), []
+
+
+def state_labels(webhook: Webhook) -> SafeString:
+    """Health, `off` where it is not active, `slow lane` where it is in that."""
+    off = label("off", "warn") if not webhook.active else ""
+    slow = label("slow lane", "warn") if webhook.lane == "slow" else ""
+    return format_html("{} {} {}", label(webhook.health), off, slow)
+
+
+def status(webhook: Any) -> dict[str, Any]:
+    """What the top of a webhook's page says about it."""
+    now = timezone.now()
+    return {
+        "id": str(webhook.pk),
+        "labels": state_labels(webhook),
+        "down_since": both(webhook.down_since, now) if webhook.down_since else "",
+        "succeeded": both(webhook.last_success_at, now),
+        "failed": both(webhook.last_failure_at, now),
+        "failures_in_a_row": webhook.failures_in_a_row,
+        "pending": count_text(webhook.pending_count or 0, COUNTED_PENDING),
+        "dropped": webhook.dropped,
+        "answer_ms": webhook.answer_ms,
+        "deliveries": reverse("admin:dispatcher_delivery_changelist")
+        + f"?webhook={webhook.pk}",
+        "test": reverse("admin:dispatcher_webhook_test", args=[webhook.pk]),
+        "rotate": reverse("admin:dispatcher_webhook_rotate", args=[webhook.pk]),
+        "page": page_of(webhook),
+    }

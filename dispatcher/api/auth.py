@@ -1,0 +1,156 @@
+"""Who is calling: a token's tenant or partner, and the tenant that a request means.
+
+Scopes do not imply each other. Says the same of what is foreign and what is unknown.
+"""
+
+import base64
+import binascii
+import datetime as dt
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+import structlog
+from django.db import DatabaseError
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja import Query
+from ninja.security import HttpBasicAuth, HttpBearer
+
+from dispatcher.api.problems import CHALLENGE, Problem, at_fault, not_found
+from dispatcher.models import ApiToken, Partner, Tenant
+from dispatcher.models.tenancy import EXTERNAL_ID_PATTERN
+
+log = structlog.get_logger(__name__)
+
+_TOUCHED_EVERY: Final = dt.timedelta(minutes=1)
+_EXTERNAL_ID: Final = re.compile(EXTERNAL_ID_PATTERN)
+
+TenantName = Annotated[
+    str | None,
+    Query(
+        None,
+        alias="tenant",
+        description="The tenant's external_id; with a partner's token.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The owner that a token speaks for: a tenant, or a partner."""
+
+    tenant: Tenant | None
+    partner: Partner | None
+
+    def tenant_named(self, name: str | None) -> Tenant:
+        """The tenant that a request means.
+
+        A partner's token must name one of its tenants (422 without); a tenant's token
+        may name its own. Raises Problem.
+        """
+        if self.tenant is not None:
+            if name is None or name == self.tenant.external_id:
+                return self.tenant
+            raise not_found()
+        if name is None:
+            raise at_fault("tenant", "a partner's token names the tenant: ?tenant=")
+        return self._tenant_of_partner(name)
+
+    def owner_named(self, name: str | None) -> Tenant | Partner:
+        """The owner of the webhooks that a request means.
+
+        A partner's token without a tenant's name means the partner's own webhooks.
+        """
+        if self.partner is not None and name is None:
+            return self.partner
+        return self.tenant_named(name)
+
+    def _tenant_of_partner(self, name: str) -> Tenant:
+        tenant = None
+        # The database cannot even be asked for some texts (NUL).
+        if _EXTERNAL_ID.fullmatch(name):
+            tenant = Tenant.objects.filter(
+                partner=self.partner, external_id=name
+            ).first()
+        if tenant is None:
+            raise not_found()
+        return tenant
+
+
+class ApiRequest(HttpRequest):
+    """A request whose token was found good."""
+
+    auth: Caller
+
+
+class Bearer(HttpBearer):
+    """`Authorization: Bearer TOKEN`, with one scope."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__()
+        self.scope = scope
+
+    def authenticate(self, request: HttpRequest, token: str) -> Caller | None:
+        """The caller; None for a bad token. Raises Problem 403 without the scope."""
+        return _caller(token.strip(), self.scope)
+
+
+class TokenAsPassword(HttpBasicAuth):
+    """`Authorization: Basic`, for PBXs that know nothing else; any user name."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__()
+        self.scope = scope
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """The caller, or None."""
+        kind, _, encoded = request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() != "basic":
+            return None
+        try:
+            text = base64.b64decode(encoded.strip(), validate=True).decode()
+        except (binascii.Error, ValueError):
+            return None
+        user, _, password = text.partition(":")
+        return self.authenticate(request, user, password)
+
+    def authenticate(
+        self, request: HttpRequest, username: str, password: str
+    ) -> Caller | None:
+        """The caller whose token is the password."""
+        return _caller(password, self.scope)
+
+
+def _caller(text: str, scope: str) -> Caller | None:
+    now = timezone.now()
+    digest = ApiToken.digest_of(text)
+    token = (
+        ApiToken.objects.select_related("tenant", "partner")
+        .filter(digest=digest)
+        .first()
+    )
+    if token is None or not token.is_valid(now):
+        return None
+    _touch(token, now)
+    if scope not in token.scopes:
+        raise Problem(
+            403,
+            f"The token lacks the scope {scope}.",
+            headers={
+                "WWW-Authenticate": f'{CHALLENGE}, error="insufficient_scope",'
+                f' scope="{scope}"'
+            },
+        )
+    return Caller(token.tenant, token.partner)
+
+
+def _touch(token: ApiToken, now: dt.datetime) -> None:
+    last = token.last_used_at
+    if last is not None and now - last < _TOUCHED_EVERY:
+        return  # not even an UPDATE of no rows: SQLite has one writer
+    try:
+        ApiToken.touch(token.pk, now)
+    except DatabaseError as error:
+        # When it was last used is worth less than what the caller came for.
+        log.warning("token.not_touched", error=str(error)[:200])

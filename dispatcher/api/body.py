@@ -1,0 +1,51 @@
+"""Reads the raw body of a request, never more of it than is accepted.
+
+Interprets nothing.
+"""
+
+import re
+from typing import IO, Final
+
+from django.http import HttpRequest
+
+from dispatcher.api.problems import Problem
+
+MAX_BYTES: Final = 5 * 1024 * 1024
+
+# What a client that was told no type sends along: curl, and Python's urllib.
+_UNTOLD: Final = frozenset({"", "application/x-www-form-urlencoded"})
+_JSON: Final = re.compile(r"application/([a-z0-9.+-]+\+)?json")
+
+
+def read(request: HttpRequest) -> bytes:
+    """The body, at most MAX_BYTES; Problem 413 beyond, 415 for compressed ones."""
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Problem(415, "Send the body as it is, without a Content-Encoding.")
+    length = request.headers.get("Content-Length", "")
+    if length.isdigit() and int(length) > MAX_BYTES:
+        raise _too_large()
+    body = _stream(request, length).read(MAX_BYTES + 1)
+    if len(body) > MAX_BYTES:
+        raise _too_large()
+    return bytes(body)
+
+
+def read_json(request: HttpRequest) -> bytes:
+    """The body where only JSON makes sense; Problem 415 for a declared other type."""
+    kind = (request.content_type or "").lower()
+    if kind not in _UNTOLD and not _JSON.fullmatch(kind):
+        raise Problem(415, "Send JSON, with Content-Type: application/json.")
+    return read(request)
+
+
+def _stream(request: HttpRequest, length: str) -> IO[bytes] | HttpRequest:
+    chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
+    if chunked and not length:
+        # Django takes a request without Content-Length for one without a body.
+        stream: IO[bytes] = request.META.get("wsgi.input", request)
+        return stream
+    return request
+
+
+def _too_large() -> Problem:
+    return Problem(413, f"The body is larger than {MAX_BYTES // 1024**2} MiB.")

@@ -1,0 +1,228 @@
+"""Every error of the HTTP interface as a problem document (RFC 9457).
+
+Says nothing that depends on the path that was asked for, so that what is foreign and
+what is unknown get the same bytes. Never shows a traceback.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from django.core.exceptions import RequestDataTooBig
+from django.db import DatabaseError, IntegrityError, InterfaceError
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    JsonResponse,
+    UnreadablePostError,
+)
+from django.http.response import HttpResponseBase
+from django.views import defaults
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from dispatcher.pipeline.accept import StorageUnavailable
+from dispatcher.pipeline.subscribe import RefusedError
+from dispatcher.values import FieldError
+
+log = structlog.get_logger(__name__)
+
+CONTENT_TYPE: Final = "application/problem+json"
+RETRY_AFTER_SECONDS: Final = 5
+# What belongs to programs; every other path belongs to people and their browsers.
+API_PATHS: Final = ("/api/", "/ingest/", "/rest-api/")
+CHALLENGE: Final = 'Bearer realm="cdrhook"'
+
+_MESSAGES: Final = {
+    "extra_forbidden": "unknown field",
+    "missing": "required",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+}
+
+
+class Problem(Exception):  # noqa: N818  RFC 9457's own word
+    """An answer that is an error; `errors` are the fields at fault, if any are."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        errors: Iterable[Mapping[str, Any]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.errors = list(errors)
+        self.headers = dict(headers or {})
+
+
+def not_found() -> Problem:
+    """The one 404, the same for what is foreign and what there is not."""
+    return Problem(404, "There is no such thing, or it is not yours.")
+
+
+def at_fault(field: str, message: str) -> Problem:
+    """422 for one field."""
+    return Problem(
+        422,
+        "The request is understood, but a field is at fault.",
+        errors=listed([FieldError(field, message)]),
+    )
+
+
+def listed(errors: Iterable[FieldError]) -> list[dict[str, Any]]:
+    """Field errors as `errors` of a problem document holds them."""
+    return [{"field": error.field, "message": error.message} for error in errors]
+
+
+def answer(problem: Problem) -> HttpResponse:
+    """The problem document of a problem."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+    }
+    if problem.errors:
+        body["errors"] = problem.errors
+    return JsonResponse(
+        body,
+        status=problem.status,
+        content_type=CONTENT_TYPE,
+        headers=problem.headers,
+    )
+
+
+# Of the API -------------------------------------------------------------------------
+
+
+def register(api: NinjaAPI) -> None:
+    """Has every exception of the API's operations answered by a problem document."""
+    for kind, translate in _TRANSLATIONS.items():
+        api.add_exception_handler(kind, functools.partial(_answered, translate))
+
+
+def _answered(
+    translate: Callable[[Any], Problem], _request: HttpRequest, error: Any
+) -> HttpResponse:
+    return answer(translate(error))
+
+
+def _of_http_error(error: HttpError) -> Problem:
+    return Problem(error.status_code, error.message)
+
+
+def _of_validation(error: ValidationError) -> Problem:
+    errors = [
+        {"field": _field(one["loc"]), "message": _message(one)} for one in error.errors
+    ]
+    return Problem(
+        422, "The request is understood, but fields are at fault.", errors=errors
+    )
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    """A dotted path as the caller knows it: without `body` and our parameter's name."""
+    source, *path = location
+    if source == "body" and len(path) > 1:
+        path = path[1:]
+    return ".".join(str(part) for part in path) or str(source)
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    return _MESSAGES.get(error["type"]) or str(error["msg"])
+
+
+def _of_refused(error: RefusedError) -> Problem:
+    return Problem(422, "The webhook may not be saved so.", errors=listed(error.errors))
+
+
+def _of_storage(error: Exception) -> Problem:
+    log.warning("api.storage_unavailable", error=str(error)[:200])
+    return Problem(
+        503,
+        "The database does not answer just now. Nothing was stored; try again.",
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
+
+
+def _of_anything(error: Exception) -> Problem:
+    log.error("api.failed", exc_info=error)
+    return Problem(500, "Something is wrong on our side; it was written to the log.")
+
+
+_TRANSLATIONS: Final[dict[type[Exception], Callable[[Any], Problem]]] = {
+    Problem: lambda problem: problem,
+    HttpError: _of_http_error,
+    AuthenticationError: lambda _: Problem(
+        401,
+        "A valid bearer token is needed.",
+        headers={"WWW-Authenticate": CHALLENGE},
+    ),
+    ValidationError: _of_validation,
+    Http404: lambda _: not_found(),
+    RequestDataTooBig: lambda _: Problem(413, "The body is larger than is accepted."),
+    UnreadablePostError: lambda _: Problem(400, "The body ended before its time."),
+    RefusedError: _of_refused,
+    StorageUnavailable: _of_storage,
+    DatabaseError: _of_storage,
+    InterfaceError: _of_storage,
+    # A rule of ours that was broken: trying again will not mend it.
+    IntegrityError: _of_anything,
+    Exception: _of_anything,
+}
+
+
+# Of everything else that answers for a path -----------------------------------------
+
+
+def with_problems(
+    view: Callable[..., HttpResponseBase],
+) -> Callable[..., HttpResponseBase]:
+    """A view whose "method not allowed" is a problem document too."""
+
+    @functools.wraps(view)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response = view(request, *args, **kwargs)
+        if isinstance(response, HttpResponseNotAllowed):
+            allowed = ", ".join(sorted(response["Allow"].split(", ")))
+            detail = f"This path takes {allowed}."
+            response = answer(Problem(405, detail, headers={"Allow": allowed}))
+        # Answers hold calls and secrets: no cache on the way may keep them.
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    return answered
+
+
+def no_such_path(_request: HttpRequest) -> HttpResponse:
+    """What answers under the API's paths where nothing else does."""
+    return answer(not_found())
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler400, as a problem document for programs."""
+    if request.path.startswith(API_PATHS):
+        return answer(Problem(400, "The request cannot be understood."))
+    return defaults.bad_request(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500, as a problem document for programs."""
+    if request.path.startswith(API_PATHS):
+        return answer(
+            Problem(500, "Something is wrong on our side; it was written to the log.")
+        )
+    return defaults.server_error(request)

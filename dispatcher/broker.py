@@ -1,0 +1,108 @@
+"""What cdrhook asks of Redis itself: wake-up keys and signs of life.
+
+Never raises: without the broker nothing is lost, only later (the sweep finds it).
+"""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from django.conf import settings
+from redis import Redis
+from redis.exceptions import RedisError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from uuid import UUID
+
+log = structlog.get_logger(__name__)
+
+TIMEOUT_SECONDS: Final = 0.5
+WAKE_SECONDS: Final = 5
+# How long after an error the broker is left alone.
+REST_SECONDS: Final = 5.0
+ALIVE_SECONDS: Final = 10
+WORKERS_KEY: Final = "cdrhook:workers"
+BEAT_KEY: Final = "cdrhook:beat"
+
+_away_until = 0.0
+
+
+def is_away() -> bool:
+    """True for 5 s after an error: do not ask again yet."""
+    return not settings.REDIS_URL or time.monotonic() < _away_until
+
+
+def note_error(error: Exception) -> None:
+    """Remembers that the broker did not answer."""
+    global _away_until
+    _away_until = time.monotonic() + REST_SECONDS
+    log.warning("broker.away", error=str(error)[:200])
+
+
+@lru_cache(maxsize=1)
+def client() -> Redis:
+    """The process's client; every operation ends within half a second."""
+    return Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+    )
+
+
+def first_to_wake(webhook_ids: Iterable[UUID]) -> list[UUID]:
+    """Those of the webhooks that nobody has woken up within the last 5 s."""
+    ids = list(webhook_ids)
+    pipe = client().pipeline(transaction=False)
+    for webhook_id in ids:
+        pipe.set(_wake_key(webhook_id), 1, nx=True, ex=WAKE_SECONDS)
+    return [
+        webhook_id
+        for webhook_id, was_set in zip(ids, pipe.execute(), strict=True)
+        if was_set
+    ]
+
+
+def woken(webhook_id: UUID) -> None:
+    """To be called before claiming: calls from now on wake the webhook up again."""
+    try:
+        client().delete(_wake_key(webhook_id))
+    except RedisError as error:
+        note_error(error)
+
+
+def _wake_key(webhook_id: UUID) -> str:
+    return f"cdrhook:wake:{webhook_id}"
+
+
+def beat_is_alive() -> None:
+    """Notes that the sweep, which beat sends, has come."""
+    try:
+        client().set(BEAT_KEY, 1, ex=ALIVE_SECONDS)
+    except RedisError as error:
+        note_error(error)
+
+
+def worker_is_alive(name: str) -> None:
+    """Notes that this worker lives."""
+    try:
+        client().zadd(WORKERS_KEY, {name: time.time()})
+        client().zremrangebyscore(WORKERS_KEY, 0, time.time() - 60 * ALIVE_SECONDS)
+    except RedisError as error:
+        note_error(error)
+
+
+def signs_of_life() -> dict[str, bool]:
+    """Whether the broker answers, and workers and beat have told that they live."""
+    dead = {"broker": False, "workers": False, "beat": False}
+    if not settings.REDIS_URL:
+        return dead
+    try:
+        workers = client().zcount(WORKERS_KEY, time.time() - ALIVE_SECONDS, "+inf")
+        beat = client().exists(BEAT_KEY)
+    except RedisError:
+        return dead
+    return {"broker": True, "workers": bool(workers), "beat": bool(beat)}

@@ -1,0 +1,107 @@
+"""System checks: mistakes in the settings, with an id and a hint each.
+
+What is only wrong for the outside world (a loopback PUBLIC_URL) is checked by
+`check --deploy`, so that `check` stays silent on a developer's machine.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# A key of a few letters is found by trying.
+MIN_KEY_CHARS: Final = 16
+# Networks wider than this hold more than somebody's own machines.
+WIDEST_PREFIX: Final = {4: 8, 6: 32}
+
+
+@register
+def check_public_url(**_: Any) -> list[CheckMessage]:
+    """PUBLIC_URL must be one, because links in payloads begin with it."""
+    url = urlsplit(settings.PUBLIC_URL)
+    if url.scheme in {"http", "https"} and url.hostname:
+        return []
+    return [
+        Error(
+            f"PUBLIC_URL is no http(s) address: {settings.PUBLIC_URL!r}",
+            hint="Set it to the address that receivers reach, such as"
+            " https://cdrhook.example.com",
+            id="cdrhook.E001",
+        )
+    ]
+
+
+@register
+def check_encryption_keys(**_: Any) -> list[CheckMessage]:
+    """Each of FIELD_ENCRYPTION_KEYS must be long enough to be a key, and there once."""
+    keys = settings.FIELD_ENCRYPTION_KEYS
+    hint = (
+        "Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+    )
+    errors: list[CheckMessage] = [
+        Error(
+            f"Key {number} of FIELD_ENCRYPTION_KEYS has fewer than {MIN_KEY_CHARS}"
+            " characters",
+            hint=hint,
+            id="cdrhook.E002",
+        )
+        for number, key in enumerate(keys, start=1)
+        if len(key.strip()) < MIN_KEY_CHARS
+    ]
+    if len(set(keys)) < len(keys):
+        errors.append(
+            Error(
+                "FIELD_ENCRYPTION_KEYS holds the same key twice",
+                hint="Put the new key first and the former one behind it.",
+                id="cdrhook.E003",
+            )
+        )
+    return errors
+
+
+@register(Tags.security, deploy=True)
+def check_reachable_from_outside(**_: Any) -> Iterable[CheckMessage]:
+    """What nobody outside this machine could use, or too many could."""
+    if _is_loopback(urlsplit(settings.PUBLIC_URL).hostname or ""):
+        yield Warning(
+            f"PUBLIC_URL is a loopback address: {settings.PUBLIC_URL}",
+            hint="Links to recordings in payloads begin with it: set it to the address"
+            " that receivers reach.",
+            id="cdrhook.W001",
+        )
+    if settings.CDRHOOK_ALLOW_HTTP:
+        yield Warning(
+            "CDRHOOK_ALLOW_HTTP lets calls be sent unencrypted",
+            hint="Unset it once every receiver speaks https.",
+            id="cdrhook.W002",
+        )
+    for network in settings.CDRHOOK_ALLOWED_NETWORKS:
+        if network.prefixlen < WIDEST_PREFIX[network.version]:
+            yield Warning(
+                f"CDRHOOK_ALLOWED_NETWORKS admits webhooks to all of {network}",
+                hint="List the receivers' own networks only.",
+                id="cdrhook.W003",
+            )
+    if 0 < len(settings.METRICS_TOKEN) < MIN_KEY_CHARS:
+        yield Warning(
+            f"METRICS_TOKEN has fewer than {MIN_KEY_CHARS} characters",
+            hint="Set it to a long random text.",
+            id="cdrhook.W004",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified

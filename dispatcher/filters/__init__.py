@@ -1,0 +1,1 @@
+"""Filters: which calls a webhook gets, and which condition kept a call out."""

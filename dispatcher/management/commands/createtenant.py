@@ -1,0 +1,46 @@
+"""`cdrhook createtenant NAME --external-id ID`: makes a tenant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dispatcher.management.output import Answer, AnsweringCommand, partner_with_id
+from dispatcher.models import Tenant
+
+if TYPE_CHECKING:
+    from django.core.management.base import CommandParser
+
+
+class Command(AnsweringCommand):
+    """Answers {"id", "external_id", "name"}."""
+
+    help = "Makes a tenant: an organisation whose calls are recorded."
+
+    def arguments(self, parser: CommandParser) -> None:
+        """Adds NAME and the tenant's settings."""
+        parser.add_argument("name", metavar="NAME")
+        parser.add_argument("--external-id", required=True, metavar="ID")
+        parser.add_argument("--partner", metavar="ID", help="the partner that it is of")
+        parser.add_argument("--time-zone", default="UTC", metavar="TZ")
+        parser.add_argument("--max-webhooks", type=int, metavar="N")
+
+    def answer(self, **options: Any) -> Answer:
+        """Makes it; its external id must be new."""
+        partner_id = options["partner"]
+        tenant = Tenant(
+            name=options["name"],
+            external_id=options["external_id"],
+            partner=None if partner_id is None else partner_with_id(partner_id),
+            time_zone=options["time_zone"],
+            max_webhooks=options["max_webhooks"],
+        )
+        tenant.full_clean()
+        tenant.save()
+        return Answer(
+            {
+                "id": str(tenant.pk),
+                "external_id": tenant.external_id,
+                "name": tenant.name,
+            },
+            f"Tenant {tenant.name} made; its external id is {tenant.external_id}.",
+        )

@@ -1,0 +1,94 @@
+"""`cdrhook createwebhook --tenant EXTERNAL_ID --url URL --style S`: makes a webhook."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.utils import timezone
+
+from dispatcher.filters import conditions
+from dispatcher.management.output import (
+    Answer,
+    AnsweringCommand,
+    Failure,
+    add_owner,
+    key_and_value,
+    owner_of,
+)
+from dispatcher.pipeline.subscribe import WebhookDraft, create_webhook
+from dispatcher.values import FieldError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from django.core.management.base import CommandParser
+
+    from dispatcher.values import Filter
+
+# Options that are settings of the same name; left out, the draft's default holds.
+_SETTINGS = (
+    "url",
+    "style",
+    "method",
+    "format",
+    "retries",
+    "secret",
+    "max_in_flight",
+    "when_down",
+    "batch_size",
+    "batch_seconds",
+    "resource",
+)
+
+
+class Command(AnsweringCommand):
+    """Answers {"id", "secret"}; `secret` is null where there is none."""
+
+    help = "Makes a webhook and shows its signing secret, this once."
+
+    def arguments(self, parser: CommandParser) -> None:
+        """Adds the owner and the webhook's settings."""
+        add_owner(parser)
+        add = parser.add_argument
+        add("--url", required=True, metavar="URL")
+        add("--style", required=True, metavar="S", help="envelope, flat, batch or feed")
+        add("--method", metavar="M", help="POST (default), PUT or GET")
+        add("--format", choices=("json", "form"))
+        add("--retries", type=int, metavar="N", help="0 to 10, default 1")
+        add("--filter", action="append", default=[], metavar="FIELD:OP:VALUE")
+        add("--custom", action="append", default=[], type=key_and_value, metavar="K=V")
+        add("--header", action="append", default=[], type=key_and_value, metavar="K=V")
+        add("--secret", metavar="TEXT|none", help="left out: one is made")
+        add("--max-in-flight", type=int, metavar="N")
+        add("--when-down", choices=("hold", "try", "fail"))
+        add("--batch-size", type=int, metavar="N")
+        add("--batch-seconds", type=int, metavar="N")
+        add("--resource", choices=("analytics", "billing"))
+        add("--inactive", action="store_true")
+
+    def answer(self, **options: Any) -> Answer:
+        """Makes it, if `pipeline.draft` lets it be saved."""
+        given = {name: options[name] for name in _SETTINGS if options[name] is not None}
+        draft = WebhookDraft(
+            **owner_of(options),
+            **given,
+            filters=tuple(_filters(options["filter"])),
+            custom_data=tuple(options["custom"]),
+            headers=tuple(options["header"]),
+            active=not options["inactive"],
+        )
+        webhook, secret = create_webhook(draft, now=timezone.now())
+        signed = f"Its secret, shown this once:\n{secret}" if secret else "Unsigned."
+        return Answer(
+            {"id": str(webhook.pk), "secret": secret or None},
+            f"Webhook {webhook.pk} made. {signed}",
+        )
+
+
+def _filters(texts: Iterable[str]) -> Iterable[Filter]:
+    for index, text in enumerate(texts):
+        try:
+            yield conditions.parse(text)
+        except conditions.BadFilterError as error:
+            fault = FieldError(f"filters.{index}", error.error.message)
+            raise Failure("The webhook may not be saved so.", fault) from None

@@ -1,0 +1,30 @@
+"""Tables, constraints, indexes (each with the query that needs it), named queries.
+
+Opens no transaction and reads no clock: the pipeline does both.
+"""
+
+from dispatcher.models.cdr import CdrRevision, OwedCdr, QuarantinedRecord, StoredCdr
+from dispatcher.models.delivery import Attempt, Delivery
+from dispatcher.models.tenancy import ApiToken, Partner, Tenant
+from dispatcher.models.webhook import (
+    CustomData,
+    Webhook,
+    WebhookFilter,
+    WebhookHeader,
+)
+
+__all__ = [
+    "ApiToken",
+    "Attempt",
+    "CdrRevision",
+    "CustomData",
+    "Delivery",
+    "OwedCdr",
+    "Partner",
+    "QuarantinedRecord",
+    "StoredCdr",
+    "Tenant",
+    "Webhook",
+    "WebhookFilter",
+    "WebhookHeader",
+]

@@ -1,0 +1,156 @@
+"""CDRs as they were accepted, what webhooks are owed of them, and the quarantine."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import ClassVar
+
+from django.db import models
+
+from dispatcher.models.delivery import Delivery
+from dispatcher.models.ids import uuid7
+from dispatcher.models.tenancy import Tenant
+from dispatcher.models.webhook import Webhook
+
+
+class StoredCdr(models.Model):
+    """A CDR in the form that `POST /api/v1/cdrs` takes, once a (tenant, uid).
+
+    `record` is canonical JSON (adapters.cdr_json); the other columns are copies for
+    ordering, searching and the admin.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="cdrs")
+    uid = models.CharField(max_length=200)
+    source = models.CharField(max_length=32)
+    record = models.TextField()
+    content_hash = models.CharField(max_length=64)
+    started_at = models.DateTimeField()
+    # ended_at, else started_at + duration, else when it was accepted (PAYLOADS: feed).
+    call_end = models.DateTimeField()
+    caller_number = models.CharField(max_length=64, blank=True)
+    dialed_number = models.CharField(max_length=64, blank=True)
+    direction = models.CharField(max_length=8, blank=True)
+    disposition = models.CharField(max_length=10, blank=True)
+    duration = models.PositiveIntegerField(null=True)
+    accepted_at = models.DateTimeField()
+
+    class Meta:
+        """Table options."""
+
+        verbose_name = "CDR"
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            # Idempotent ingest; GET /api/v1/cdrs/{uid}.
+            models.UniqueConstraint(fields=["tenant", "uid"], name="cdr_uid_once"),
+        ]
+        indexes: ClassVar = [
+            # The admin's CDR page of one tenant, newest first.
+            models.Index(fields=["tenant", "-id"], name="cdr_newest"),
+            # Search for a uid or a number without knowing the tenant.
+            models.Index(fields=["uid"], name="cdr_uid"),
+            models.Index(fields=["caller_number"], name="cdr_caller"),
+            models.Index(fields=["dialed_number"], name="cdr_dialed"),
+        ]
+
+    def __str__(self) -> str:
+        return self.uid
+
+
+class CdrRevision(models.Model):
+    """Other content that came later under the uid of a known CDR."""
+
+    cdr = models.ForeignKey(
+        StoredCdr, on_delete=models.CASCADE, related_name="revisions"
+    )
+    number = models.PositiveIntegerField(help_text="1-indexed; the first record is 0.")
+    record = models.TextField()
+    content_hash = models.CharField(max_length=64)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        """Table options."""
+
+        verbose_name = "revision"
+        ordering: ClassVar = ["cdr", "number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["cdr", "number"], name="revision_number"),
+            models.UniqueConstraint(
+                fields=["cdr", "content_hash"], name="revision_content_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.cdr_id} revision {self.number}"
+
+
+class OwedCdr(models.Model):
+    """A CDR that a webhook is owed, and the delivery that carries it.
+
+    `delivery` is null until the CDR is bundled; `revision` 0 is the record as first
+    accepted.
+    """
+
+    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="owed")
+    cdr = models.ForeignKey(StoredCdr, on_delete=models.CASCADE, related_name="owed")
+    revision = models.PositiveIntegerField(default=0)
+    delivery = models.ForeignKey(
+        Delivery, on_delete=models.CASCADE, null=True, related_name="carried"
+    )
+
+    class Meta:
+        """Table options."""
+
+        verbose_name = "owed CDR"
+        constraints: ClassVar = [
+            # However often a CDR is handed over, a webhook gets it once.
+            models.UniqueConstraint(
+                fields=["cdr", "webhook", "revision"], name="owed_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.cdr_id} for {self.webhook_id}"
+
+
+class QuarantinedRecord(models.Model):
+    """Bytes from a PBX that could not be decoded, kept as they came, with the reason."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, related_name="quarantine"
+    )
+    source = models.CharField(max_length=32)
+    reason = models.TextField()
+    body = models.BinaryField()
+    digest = models.CharField(max_length=64)
+    content_type = models.CharField(max_length=200, blank=True)
+    query = models.CharField(max_length=2000, blank=True)
+    sender = models.GenericIPAddressField(null=True)
+    times_seen = models.PositiveIntegerField(default=1)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        """Table options."""
+
+        ordering: ClassVar = ["-last_seen_at"]
+        constraints: ClassVar = [
+            # A PBX repeats what it thinks did not arrive: one row, counted.
+            models.UniqueConstraint(
+                fields=["tenant", "source", "digest"], name="quarantined_once"
+            ),
+        ]
+        indexes: ClassVar = [
+            # The admin's quarantine page, newest first.
+            models.Index(fields=["-last_seen_at"], name="quarantine_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.reason[:80]}"
+
+    @staticmethod
+    def digest_of(body: bytes) -> str:
+        """The hex SHA-256 of the bytes."""
+        return hashlib.sha256(body).hexdigest()

@@ -1,0 +1,203 @@
+"""Deliveries and the attempts made for them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import ClassVar, Final
+
+from django.db import models
+from django.db.models import Q
+
+from dispatcher.models.ids import uuid7
+from dispatcher.models.tenancy import Tenant
+from dispatcher.models.webhook import Webhook
+
+LEASE: Final = dt.timedelta(seconds=45)
+# The longest wait that the retry rule knows: 10 x 2 s, or a Retry-After of 60 s.
+LONGEST_WAIT: Final = dt.timedelta(seconds=120)
+
+
+class Delivery(models.Model):
+    """One payload that one webhook is to get; its id is the `webhook-id`.
+
+    `tries` counts attempts towards the retry rule and starts anew when the delivery is
+    sent again; `attempt_count` numbers the attempts and never goes back.
+    """
+
+    PENDING, DELIVERED, FAILED, CANCELLED = (
+        "pending",
+        "delivered",
+        "failed",
+        "cancelled",
+    )
+    STATES: ClassVar = [PENDING, DELIVERED, FAILED, CANCELLED]
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    webhook = models.ForeignKey(
+        Webhook, on_delete=models.CASCADE, related_name="deliveries"
+    )
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, null=True, related_name="deliveries"
+    )
+    state = models.CharField(
+        max_length=9, default=PENDING, choices=[(state, state) for state in STATES]
+    )
+    created_at = models.DateTimeField()
+    next_attempt_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    # Of the first call it carries: pending deliveries go out in this order.
+    call_end = models.DateTimeField()
+    tries = models.PositiveIntegerField(default=0)
+    attempt_count = models.PositiveIntegerField(default=0)
+    # A test call's uid ("test-..."): it has no CDR behind it.
+    test_uid = models.CharField(max_length=200, blank=True, default="")
+
+    # Copies of the last attempt's, so that the list needs no join.
+    last_status_code = models.PositiveSmallIntegerField(null=True)
+    last_error_class = models.CharField(max_length=16, blank=True, default="")
+    last_error = models.TextField(blank=True, default="")
+
+    # Frozen at the first attempt: the same bytes on every try (PAYLOADS: Common).
+    request_method = models.CharField(max_length=4, blank=True, default="")
+    request_content_type = models.CharField(max_length=64, blank=True, default="")
+    request_body = models.BinaryField(null=True)
+
+    # The claim: whoever holds the token may write; void once its time has passed.
+    lease_token = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+
+    class Meta:
+        """Table options."""
+
+        verbose_name_plural = "deliveries"
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(
+                    state__in=["pending", "delivered", "failed", "cancelled"],
+                ),
+                name="delivery_state_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    state="pending",
+                    next_attempt_at__isnull=False,
+                    ended_at__isnull=True,
+                )
+                | (
+                    ~Q(state="pending")
+                    & Q(next_attempt_at__isnull=True, ended_at__isnull=False)
+                ),
+                name="delivery_pending_has_next_attempt",
+            ),
+            models.CheckConstraint(
+                condition=Q(lease_token__isnull=True, lease_until__isnull=True)
+                | Q(lease_token__isnull=False, lease_until__isnull=False),
+                name="delivery_lease_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(tries__lte=models.F("attempt_count")),
+                name="delivery_tries_are_attempts",
+            ),
+        ]
+        indexes: ClassVar = [
+            # The claim: the due ones of one webhook in order of call end.
+            models.Index(
+                fields=["webhook", "call_end", "id"],
+                condition=Q(state="pending"),
+                name="delivery_claim",
+            ),
+            # The sweep's EXISTS a webhook, and its earliest next attempt.
+            models.Index(
+                fields=["webhook", "next_attempt_at"],
+                condition=Q(state="pending"),
+                name="delivery_due",
+            ),
+            # What is in flight of one webhook.
+            models.Index(
+                fields=["webhook", "lease_until"],
+                condition=Q(lease_token__isnull=False),
+                name="delivery_leased",
+            ),
+            # Lists, newest first: of a tenant, of a webhook, of a state.
+            models.Index(fields=["tenant", "-id"], name="delivery_of_tenant"),
+            models.Index(fields=["webhook", "-id"], name="delivery_of_webhook"),
+            models.Index(
+                fields=["state", "-id"],
+                condition=~Q(state="delivered"),
+                name="delivery_not_delivered",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @staticmethod
+    def due(now: dt.datetime) -> Q:
+        """Pending, its time has come, and nobody is sending it.
+
+        A lease or a wait further ahead than either can be is due as well: the clock
+        was set back.
+        """
+        waited = Q(next_attempt_at__lte=now) | Q(next_attempt_at__gt=now + LONGEST_WAIT)
+        return Q(state=Delivery.PENDING) & waited & Delivery.not_leased(now)
+
+    @staticmethod
+    def not_leased(now: dt.datetime) -> Q:
+        """Nobody holds a lease that is still good."""
+        return (
+            Q(lease_until__isnull=True)
+            | Q(lease_until__lte=now)
+            | Q(lease_until__gt=now + LEASE)
+        )
+
+    @staticmethod
+    def leased(now: dt.datetime) -> Q:
+        """Somebody holds a lease that is still good."""
+        return Q(
+            lease_token__isnull=False,
+            lease_until__gt=now,
+            lease_until__lte=now + LEASE,
+        )
+
+
+class Attempt(models.Model):
+    """One HTTP request made for a delivery; written when it has ended, never changed."""
+
+    delivery = models.ForeignKey(
+        Delivery, on_delete=models.CASCADE, related_name="attempts"
+    )
+    number = models.PositiveIntegerField(help_text="1-indexed")
+    probe = models.BooleanField(default=False)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+    duration_ms = models.PositiveIntegerField()
+    resolve_ms = models.PositiveIntegerField(null=True)
+    connect_ms = models.PositiveIntegerField(null=True)
+    tls_ms = models.PositiveIntegerField(null=True)
+    send_ms = models.PositiveIntegerField(null=True)
+    wait_ms = models.PositiveIntegerField(null=True)
+    body_ms = models.PositiveIntegerField(null=True)
+    status_code = models.PositiveSmallIntegerField(null=True)
+    error_class = models.CharField(max_length=16, blank=True, default="")
+    error = models.TextField(blank=True, default="")
+    url = models.CharField(max_length=2000)
+    address = models.CharField(max_length=64, blank=True, default="")
+    response_headers = models.JSONField(default=list)
+    response_body = models.BinaryField(default=b"")
+
+    class Meta:
+        """Table options."""
+
+        ordering: ClassVar = ["delivery", "number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["delivery", "number"], name="attempt_number_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(number__gte=1), name="attempt_number_1_indexed"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.delivery_id} attempt {self.number}"

@@ -1,0 +1,156 @@
+"""Who owns calls and webhooks: partners, tenants, and the tokens that speak for them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from typing import ClassVar, Final
+from zoneinfo import available_timezones
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+
+from dispatcher.models.ids import uuid7
+
+EXTERNAL_ID_PATTERN: Final = r"^[A-Za-z0-9._:@+-]{1,64}$"
+
+OWNED_BY_TENANT_OR_PARTNER: Final = Q(tenant__isnull=False, partner__isnull=True) | Q(
+    tenant__isnull=True, partner__isnull=False
+)
+
+
+def validate_time_zone(name: str) -> None:
+    """Raises ValidationError for what is no IANA time zone."""
+    if name not in available_timezones():
+        raise ValidationError(f"{name!r} is no IANA time zone, such as Europe/London")
+
+
+class Partner(models.Model):
+    """An operator that manages many tenants (webex.txt: partner organisation)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=200)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """Table options."""
+
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Tenant(models.Model):
+    """A customer organisation whose calls are recorded."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    external_id = models.CharField(
+        max_length=64,
+        unique=True,
+        validators=[
+            RegexValidator(
+                EXTERNAL_ID_PATTERN, "1 to 64 of the characters A-Z a-z 0-9 . _ : @ + -"
+            )
+        ],
+    )
+    name = models.CharField(max_length=200)
+    partner = models.ForeignKey(
+        Partner,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="tenants",
+    )
+    time_zone = models.CharField(
+        max_length=64, default="UTC", validators=[validate_time_zone]
+    )
+    max_webhooks = models.PositiveIntegerField(
+        null=True, blank=True, help_text="How many webhooks it may have; empty: any."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        """Table options."""
+
+        ordering: ClassVar = ["external_id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(external_id__regex=EXTERNAL_ID_PATTERN),
+                name="tenant_external_id_characters",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.external_id
+
+
+class ApiToken(models.Model):
+    """A bearer token of a tenant or a partner; only its SHA-256 is stored."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, null=True, blank=True, related_name="tokens"
+    )
+    partner = models.ForeignKey(
+        Partner, on_delete=models.CASCADE, null=True, blank=True, related_name="tokens"
+    )
+    name = models.CharField(max_length=100, blank=True)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    hint = models.CharField(max_length=8, editable=False)
+    can_ingest = models.BooleanField(default=False)
+    can_read = models.BooleanField(default=False)
+    can_manage = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        """Table options."""
+
+        verbose_name = "API token"
+        ordering: ClassVar = ["-created_at"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=OWNED_BY_TENANT_OR_PARTNER,
+                name="api_token_of_tenant_or_partner",
+            ),
+            models.CheckConstraint(
+                condition=Q(can_ingest=True) | Q(can_read=True) | Q(can_manage=True),
+                name="api_token_has_a_scope",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"…{self.hint}"
+
+    @staticmethod
+    def digest_of(token: str) -> str:
+        """What is stored of a token: the hex SHA-256 of its text."""
+        return hashlib.sha256(token.encode()).hexdigest()
+
+    @property
+    def scopes(self) -> list[str]:
+        """The scopes it has, of ingest, read and manage."""
+        return [
+            scope
+            for scope in ("ingest", "read", "manage")
+            if getattr(self, f"can_{scope}")
+        ]
+
+    def is_valid(self, now: dt.datetime) -> bool:
+        """True unless it was revoked or has expired."""
+        if self.revoked_at is not None:
+            return False
+        return self.expires_at is None or now < self.expires_at
+
+    @classmethod
+    def touch(cls, token_id: object, now: dt.datetime) -> None:
+        """Notes when a token was last used, at most once a minute (no hot row)."""
+        stale = Q(last_used_at__isnull=True) | Q(
+            last_used_at__lt=now - dt.timedelta(minutes=1)
+        )
+        cls.objects.filter(stale, pk=token_id).update(last_used_at=now)

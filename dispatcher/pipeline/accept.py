@@ -1,0 +1,318 @@
+"""Takes CDRs in: the rows and what they owe to webhooks, in one commit.
+
+Only when that commit has succeeded may the caller be told 202. Decodes nothing that
+an adapter should, sends nothing, publishes nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import structlog
+from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db.models import F, Max
+
+from dispatcher.adapters import cdr_json
+from dispatcher.adapters.base import Undecodable
+from dispatcher.adapters.registry import adapter
+from dispatcher.models import (
+    CdrRevision,
+    Delivery,
+    OwedCdr,
+    QuarantinedRecord,
+    StoredCdr,
+    Webhook,
+)
+from dispatcher.models.ids import uuid7
+from dispatcher.pipeline.route import ONE_BY_ONE, Route, routes_of, wanted_by
+from dispatcher.values import Cdr
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from uuid import UUID
+
+    from dispatcher.models import Tenant
+
+Result = TypeVar("Result")
+
+log = structlog.get_logger(__name__)
+
+# A transaction shorter than this lets other writers in without being told to.
+SHORT_SECONDS: Final = 0.05
+
+
+class StorageUnavailable(Exception):  # noqa: N818  it is a state, as HTTP 503 is
+    """The database did not take it: nothing was written, try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of a handful of CDRs, and which webhooks have work now."""
+
+    accepted: int
+    duplicates: int
+    wake: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What became of a PBX's request."""
+
+    accepted: int
+    duplicates: int
+    quarantined: int
+    wake: tuple[UUID, ...] = ()
+
+
+@dataclass(slots=True)
+class _Intake:
+    """Rows to be written for one handful of CDRs."""
+
+    tenant: Tenant
+    source: str
+    now: dt.datetime
+    routes: list[Route]
+    owed: list[OwedCdr] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
+    dropped: Counter[UUID] = field(default_factory=Counter)
+    wake: set[UUID] = field(default_factory=set)
+
+
+def accept(
+    tenant: Tenant, cdrs: Sequence[Cdr], *, source: str, now: dt.datetime
+) -> Accepted:
+    """Stores CDRs of a tenant and makes the deliveries that its webhooks are owed.
+
+    The same uid with the same content is a duplicate, also within one call; with other
+    content it is kept as a revision and counts as accepted. Raises StorageUnavailable.
+    """
+    return _committed(lambda: _accept(tenant, cdrs, source, now))
+
+
+def ingest(
+    tenant: Tenant,
+    pbx: str,
+    body: bytes,
+    *,
+    content_type: str,
+    query: str,
+    sender: str | None,
+    now: dt.datetime,
+) -> Ingested:
+    """Stores what a PBX sent: its CDRs, and in quarantine what cannot be decoded.
+
+    Raises KeyError for an unknown PBX, StorageUnavailable when nothing was written.
+    """
+    reader = adapter(pbx)
+    if reader is None:
+        raise KeyError(pbx)
+    records = reader.decode(body, content_type=content_type, query=query)
+    cdrs = [record for record in records if isinstance(record, Cdr)]
+    bad = [record for record in records if isinstance(record, Undecodable)]
+
+    def store() -> Ingested:
+        taken = _accept(tenant, cdrs, pbx, now)
+        for record in bad:
+            _quarantine(
+                record,
+                QuarantinedRecord(
+                    tenant=tenant,
+                    source=pbx,
+                    content_type=content_type[:200],
+                    query=query[:2000],
+                    sender=sender,
+                ),
+                now,
+            )
+        return Ingested(taken.accepted, taken.duplicates, len(bad), taken.wake)
+
+    return _committed(store)
+
+
+def _committed(write: Callable[[], Result]) -> Result:
+    """Runs `write` in one transaction; on SQLite it then lets smaller writers in."""
+    began = time.monotonic()
+    try:
+        with transaction.atomic():
+            result = write()
+    except (DatabaseError, InterfaceError) as error:
+        log.warning("cdr.not_accepted", error=str(error)[:200])
+        raise StorageUnavailable(str(error)) from error
+    took = time.monotonic() - began
+    if connection.vendor == "sqlite" and took > SHORT_SECONDS:
+        # One writer: resting as long as it wrote keeps the small writes' wait short.
+        time.sleep(min(took, 1.0))
+    return result
+
+
+def _accept(
+    tenant: Tenant, cdrs: Sequence[Cdr], source: str, now: dt.datetime
+) -> Accepted:
+    if not cdrs:
+        return Accepted(0, 0)
+    intake = _Intake(tenant, source, now, routes_of(tenant))
+    first, later = _by_uid(_row(intake, cdr) for cdr in cdrs)
+    stored = _insert(intake, [row for row, _ in first.values()])
+    changed, duplicates = 0, 0
+    for uid, (row, cdr) in first.items():
+        if stored[uid].pk == row.pk:
+            _owe(intake, row, cdr, revision=0)
+        else:
+            later.insert(0, (row, cdr))
+    for row, cdr in later:
+        if _revise(intake, stored[row.uid], row, cdr):
+            changed += 1
+        else:
+            duplicates += 1
+    _write_owed(intake)
+    accepted = len(cdrs) - duplicates
+    log.info(
+        "cdr.accepted",
+        tenant=tenant.external_id,
+        source=source,
+        accepted=accepted,
+        revisions=changed,
+        duplicates=duplicates,
+        deliveries=len(intake.deliveries),
+    )
+    return Accepted(accepted, duplicates, tuple(intake.wake))
+
+
+def _row(intake: _Intake, cdr: Cdr) -> tuple[StoredCdr, Cdr]:
+    record = cdr_json.dump(cdr)
+    row = StoredCdr(
+        id=uuid7(),
+        tenant=intake.tenant,
+        uid=cdr.uid,
+        source=intake.source,
+        record=record,
+        content_hash=cdr_json.content_hash(record),
+        started_at=cdr.started_at,
+        call_end=_call_end(cdr, intake.now),
+        caller_number=(cdr.caller.number or "")[:64],
+        dialed_number=(cdr.dialed.number or "")[:64],
+        direction=cdr.direction or "",
+        disposition=cdr.disposition or "",
+        duration=cdr.duration,
+        accepted_at=intake.now,
+    )
+    return row, cdr
+
+
+def _call_end(cdr: Cdr, now: dt.datetime) -> dt.datetime:
+    """When the call ended, as the feed counts it (PAYLOADS: feed)."""
+    if cdr.ended_at is not None:
+        return cdr.ended_at
+    if cdr.duration is not None:
+        return cdr.started_at + dt.timedelta(seconds=cdr.duration)
+    return now
+
+
+def _by_uid(
+    rows: Iterable[tuple[StoredCdr, Cdr]],
+) -> tuple[dict[str, tuple[StoredCdr, Cdr]], list[tuple[StoredCdr, Cdr]]]:
+    """The first row of each uid, sorted so that two requests lock in one order."""
+    first: dict[str, tuple[StoredCdr, Cdr]] = {}
+    later = []
+    for row, cdr in rows:
+        if first.setdefault(row.uid, (row, cdr))[0] is not row:
+            later.append((row, cdr))
+    return dict(sorted(first.items())), later
+
+
+def _insert(intake: _Intake, rows: list[StoredCdr]) -> dict[str, StoredCdr]:
+    """Inserts what is new; returns the row that holds each uid, ours or an older one."""
+    StoredCdr.objects.bulk_create(rows, ignore_conflicts=True)
+    return {
+        row.uid: row
+        for row in StoredCdr.objects.filter(
+            tenant=intake.tenant, uid__in=[row.uid for row in rows]
+        ).only("id", "uid", "content_hash")
+    }
+
+
+def _revise(intake: _Intake, known: StoredCdr, row: StoredCdr, cdr: Cdr) -> bool:
+    """Keeps other content of a known uid. False: nothing new in it."""
+    if row.content_hash == known.content_hash:
+        return False
+    StoredCdr.objects.select_for_update().filter(pk=known.pk).first()
+    revisions = CdrRevision.objects.filter(cdr=known)
+    if revisions.filter(content_hash=row.content_hash).exists():
+        return False
+    latest = revisions.aggregate(number=Max("number"))["number"] or 0
+    revision = CdrRevision.objects.create(
+        cdr=known,
+        number=latest + 1,
+        record=row.record,
+        content_hash=row.content_hash,
+        received_at=intake.now,
+    )
+    row.pk = known.pk
+    _owe(intake, row, cdr, revision=revision.number)
+    return True
+
+
+def _owe(intake: _Intake, row: StoredCdr, cdr: Cdr, *, revision: int) -> None:
+    """Notes what the webhooks that want this record are owed."""
+    for route in wanted_by(cdr, intake.routes):
+        if revision and not route.on_update:
+            continue
+        if not route.takes_calls:
+            intake.dropped[route.webhook_id] += 1
+            continue
+        delivery = None
+        if route.style in ONE_BY_ONE:
+            delivery = Delivery(
+                id=uuid7(),
+                webhook_id=route.webhook_id,
+                tenant=intake.tenant,
+                created_at=intake.now,
+                next_attempt_at=intake.now,
+                call_end=row.call_end,
+            )
+            intake.deliveries.append(delivery)
+        intake.owed.append(
+            OwedCdr(
+                webhook_id=route.webhook_id,
+                cdr_id=row.pk,
+                revision=revision,
+                delivery=delivery,
+            )
+        )
+        if route.sends_now:
+            intake.wake.add(route.webhook_id)
+
+
+def _write_owed(intake: _Intake) -> None:
+    Delivery.objects.bulk_create(intake.deliveries)
+    OwedCdr.objects.bulk_create(intake.owed)
+    for webhook_id, count in sorted(intake.dropped.items()):
+        Webhook.objects.filter(pk=webhook_id).update(dropped=F("dropped") + count)
+
+
+def _quarantine(record: Undecodable, row: QuarantinedRecord, now: dt.datetime) -> None:
+    """Keeps the bytes; what the PBX repeats is counted on the same row."""
+    digest = QuarantinedRecord.digest_of(record.body)
+    _, created = QuarantinedRecord.objects.get_or_create(
+        tenant=row.tenant,
+        source=row.source,
+        digest=digest,
+        defaults={
+            "reason": record.reason,
+            "body": record.body,
+            "content_type": row.content_type,
+            "query": row.query,
+            "sender": row.sender,
+            "first_seen_at": now,
+            "last_seen_at": now,
+        },
+    )
+    if not created:
+        QuarantinedRecord.objects.filter(
+            tenant=row.tenant, source=row.source, digest=digest
+        ).update(times_seen=F("times_seen") + 1, last_seen_at=now)
+    log.info("cdr.quarantined", tenant=row.tenant.external_id, reason=record.reason)

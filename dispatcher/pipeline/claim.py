@@ -1,0 +1,350 @@
+"""Claims due deliveries of one webhook: a lease on rows, the request frozen in them.
+
+Sends nothing. What it returns is committed, so that no request is ever made for
+something that the database does not know of.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, cast
+from uuid import UUID, uuid4
+
+import structlog
+from django.db import connection, transaction
+from django.db.models import Count, Min, Q
+
+from dispatcher.adapters import cdr_json
+from dispatcher.models import Attempt, CdrRevision, Delivery, OwedCdr, Webhook
+from dispatcher.models.bulk import update_rows
+from dispatcher.models.delivery import LEASE
+from dispatcher.payloads.registry import style
+from dispatcher.values import CarriedCdr, Outgoing, RenderedRequest, Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from dispatcher.values import Format, Method
+
+log = structlog.get_logger(__name__)
+
+# The bound on what a crash can send twice: claimed and not yet recorded, a webhook.
+MAX_CLAIMED: Final = 50
+# Answers in a row under QUICK_MS after which a webhook is known to be fast.
+QUICK_ANSWERS: Final = 20
+QUICK_MS: Final = 500
+# About how long one run of requests on one connection should take.
+RUN_MS: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A delivery that we hold the lease of, ready to be sent."""
+
+    delivery_id: UUID
+    webhook_id: UUID
+    token: UUID
+    lease_until: dt.datetime
+    tries: int
+    attempt_count: int
+    outgoing: Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Runs of deliveries, each to be sent in sequence on one connection.
+
+    `wait_until` is when to look again although nothing ends before then: the
+    webhook's pace or its earliest retry. `no_room`: the lane had no thread left.
+    """
+
+    webhook_id: UUID
+    lane: str
+    runs: tuple[tuple[Claimed, ...], ...] = ()
+    wait_until: dt.datetime | None = None
+    no_room: bool = False
+
+
+@dataclass(slots=True)
+class _Load:
+    """What the claimed deliveries carry, read in one go."""
+
+    carried: dict[UUID, list[CarriedCdr]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    tenants: dict[UUID, str] = field(default_factory=dict)
+
+
+def claim(
+    webhook_id: UUID, *, now: dt.datetime, capacity: Mapping[str, int]
+) -> Claim | None:
+    """Leases as many due deliveries as this webhook may have under way.
+
+    A webhook that is not known to be fast is claimed one delivery a run; a fast one
+    gets runs of up to 50. `capacity` is how many more runs each lane can take here; a
+    lane that is not in it is served elsewhere. None: there is no such webhook, or it
+    sends nothing now.
+    """
+    with transaction.atomic():
+        webhook = _locked(webhook_id)
+        if webhook is None:
+            return None
+        if webhook.paced_until is not None and now < webhook.paced_until:
+            return Claim(webhook.pk, webhook.lane, wait_until=webhook.paced_until)
+        if capacity.get(webhook.lane, 0) <= 0:
+            return Claim(webhook.pk, webhook.lane, no_room=True)
+        size, count = _room(webhook, now)
+        count = min(count, capacity[webhook.lane])
+        rows = _due(webhook, now, limit=size * count)
+        if not rows:
+            return Claim(webhook.pk, webhook.lane, wait_until=_earliest(webhook))
+        runs = _lease(webhook, rows, size, now)
+        wait_until = _pace(webhook, len(rows), now)
+        return Claim(webhook.pk, webhook.lane, tuple(runs), wait_until)
+
+
+def _locked(webhook_id: UUID) -> Webhook | None:
+    """The webhook's row, locked: two claims of it never overlap."""
+    return (
+        Webhook.objects.select_for_update()
+        .filter(pk=webhook_id, active=True, deleted_at__isnull=True)
+        .exclude(health="DOWN")
+        .first()
+    )
+
+
+def _room(webhook: Webhook, now: dt.datetime) -> tuple[int, int]:
+    """How many deliveries a run may hold, and how many runs may start."""
+    under_way = Delivery.objects.filter(
+        Delivery.leased(now), webhook=webhook
+    ).aggregate(rows=Count("pk"), runs=Count("lease_token", distinct=True))
+    at_a_time = 1 if webhook.ordered else webhook.max_in_flight
+    runs = max(0, at_a_time - under_way["runs"])
+    rows = max(0, MAX_CLAIMED - under_way["rows"])
+    size = _run_size(webhook)
+    if size == 1:
+        return 1, min(runs, rows)
+    size = min(size, rows)
+    return size, min(runs, math.ceil(rows / size)) if size else 0
+
+
+def _run_size(webhook: Webhook) -> int:
+    if webhook.ordered or webhook.max_per_second is not None:
+        return 1
+    if webhook.lane == "slow" or webhook.quick_answers < QUICK_ANSWERS:
+        return 1
+    return max(1, min(MAX_CLAIMED, RUN_MS // max(1, webhook.answer_ms)))
+
+
+def _due(webhook: Webhook, now: dt.datetime, *, limit: int) -> list[Delivery]:
+    if limit <= 0:
+        return []
+    rows = Delivery.objects.filter(webhook=webhook, state=Delivery.PENDING)
+    if webhook.ordered:
+        # The first in order, due or not: one that waits holds up those behind it.
+        head = rows.order_by("call_end", "id").first()
+        if head is None:
+            return []
+        rows = rows.filter(pk=head.pk)
+    locked = rows.select_for_update(
+        skip_locked=connection.features.has_select_for_update_skip_locked
+    )
+    return list(locked.filter(Delivery.due(now)).order_by("call_end", "id")[:limit])
+
+
+def _earliest(webhook: Webhook) -> dt.datetime | None:
+    """When the next pending delivery that nobody holds becomes due."""
+    pending = Delivery.objects.filter(
+        webhook=webhook, state=Delivery.PENDING, lease_token__isnull=True
+    )
+    earliest: dt.datetime | None = pending.aggregate(at=Min("next_attempt_at"))["at"]
+    return earliest
+
+
+def _pace(webhook: Webhook, sent: int, now: dt.datetime) -> dt.datetime | None:
+    if webhook.max_per_second is None:
+        return None
+    webhook.paced_until = now + dt.timedelta(seconds=sent / webhook.max_per_second)
+    webhook.save(update_fields=["paced_until"])
+    return webhook.paced_until
+
+
+def _lease(
+    webhook: Webhook, rows: list[Delivery], size: int, now: dt.datetime
+) -> list[tuple[Claimed, ...]]:
+    """Freezes the request of each row and leases it; one token a run."""
+    _note_interrupted([row for row in rows if row.lease_token is not None], now)
+    rows = _freeze(webhook, rows, now)
+    headers = {header.name: header.value for header in webhook.headers.all()}
+    secrets = webhook.signing_secrets(now)
+    runs: list[tuple[Claimed, ...]] = []
+    for start in range(0, len(rows), size):
+        token, until = uuid4(), now + LEASE
+        run = []
+        for row in rows[start : start + size]:
+            row.lease_token, row.lease_until = token, until
+            run.append(ready_to_send(webhook, row, headers, secrets))
+        runs.append(tuple(run))
+    _write_leases(rows)
+    return runs
+
+
+def _note_interrupted(rows: list[Delivery], now: dt.datetime) -> None:
+    """Tells of leases that ran out: whoever held them died before recording.
+
+    It spends no try: whether the request was made is not known.
+    """
+    for row in rows:
+        row.attempt_count += 1
+    Attempt.objects.bulk_create(
+        Attempt(
+            delivery=row,
+            number=row.attempt_count,
+            started_at=(row.lease_until or now) - LEASE,
+            ended_at=now,
+            duration_ms=0,
+            error_class="interrupted",
+            error=(
+                "the process that was sending this stopped before it could record the"
+                " result; the receiver may or may not have got it"
+            ),
+            url=row.webhook.url,
+        )
+        for row in rows
+    )
+
+
+def _load(rows: list[Delivery]) -> _Load:
+    load = _Load()
+    owed = OwedCdr.objects.filter(delivery__in=rows).select_related("cdr__tenant")
+    later = _revisions(owed)
+    for item in owed.order_by("id"):
+        record = later.get((item.cdr_id, item.revision), item.cdr.record)
+        assert item.delivery_id is not None  # noqa: S101  it was filtered by delivery
+        load.carried[item.delivery_id].append(
+            CarriedCdr(id=item.cdr_id, cdr=cdr_json.load(record))
+        )
+        load.tenants[item.delivery_id] = item.cdr.tenant.external_id
+    return load
+
+
+def _revisions(owed: Iterable[OwedCdr]) -> dict[tuple[UUID, int], str]:
+    wanted = Q()
+    for item in owed:
+        if item.revision:
+            wanted |= Q(cdr=item.cdr_id, number=item.revision)
+    if not wanted:
+        return {}
+    return {
+        (revision.cdr_id, revision.number): revision.record
+        for revision in CdrRevision.objects.filter(wanted)
+    }
+
+
+def _freeze(webhook: Webhook, rows: list[Delivery], now: dt.datetime) -> list[Delivery]:
+    """Renders what has no request yet; returns what can be sent.
+
+    What cannot be rendered fails by itself, with its reason: it must not hold up the
+    deliveries behind it.
+    """
+    load = _load([row for row in rows if row.request_body is None])
+    custom_data = dict(webhook.custom_data.values_list("key", "value"))
+    sendable = []
+    for row in rows:
+        try:
+            if row.request_body is None:
+                freeze_request(
+                    webhook,
+                    row,
+                    load.carried[row.pk],
+                    load.tenants[row.pk],
+                    custom_data,
+                )
+            sendable.append(row)
+        except Exception as error:
+            log.exception("delivery.not_rendered", delivery=str(row.pk))
+            _fail(row, f"the payload could not be made: {error!r}", now)
+    return sendable
+
+
+def freeze_request(
+    webhook: Webhook,
+    row: Delivery,
+    carried: list[CarriedCdr],
+    tenant_external_id: str,
+    custom_data: dict[str, str],
+) -> None:
+    """Renders the request of a delivery into its row; saves nothing."""
+    rendered = style(webhook.style).render(
+        Subscription(
+            webhook_id=webhook.pk,
+            tenant_external_id=tenant_external_id,
+            method=cast("Method", webhook.method),
+            format=cast("Format", webhook.format),
+            custom_data=custom_data,
+        ),
+        carried,
+    )
+    row.request_method = rendered.method
+    row.request_content_type = rendered.content_type
+    row.request_body = rendered.body
+
+
+def _fail(row: Delivery, error: str, now: dt.datetime) -> None:
+    Delivery.objects.filter(pk=row.pk, state=Delivery.PENDING).update(
+        state=Delivery.FAILED,
+        next_attempt_at=None,
+        ended_at=now,
+        lease_token=None,
+        lease_until=None,
+        last_error_class="internal",
+        last_error=error,
+    )
+
+
+def ready_to_send(
+    webhook: Webhook, row: Delivery, headers: dict[str, str], secrets: tuple[str, ...]
+) -> Claimed:
+    """A leased row whose request is frozen, with the webhook's current URL and keys."""
+    assert row.lease_token is not None  # noqa: S101  it was just set
+    assert row.lease_until is not None  # noqa: S101  it was just set
+    return Claimed(
+        delivery_id=row.pk,
+        webhook_id=webhook.pk,
+        token=row.lease_token,
+        lease_until=row.lease_until,
+        tries=row.tries,
+        attempt_count=row.attempt_count,
+        outgoing=Outgoing(
+            delivery_id=row.pk,
+            url=webhook.url,
+            request=RenderedRequest(
+                method=cast("Method", row.request_method),
+                content_type=row.request_content_type,
+                body=bytes(row.request_body or b""),
+            ),
+            headers=headers,
+            secrets=secrets,
+            also_accept=webhook.accepted_statuses,
+            test=bool(row.test_uid),
+        ),
+    )
+
+
+def _write_leases(rows: list[Delivery]) -> None:
+    fields = [
+        "lease_token",
+        "lease_until",
+        "attempt_count",
+        "request_method",
+        "request_content_type",
+        "request_body",
+    ]
+    update_rows(
+        Delivery,
+        fields,
+        [(row.pk, {name: getattr(row, name) for name in fields}) for row in rows],
+    )

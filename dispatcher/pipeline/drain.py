@@ -1,0 +1,357 @@
+"""Sends the due deliveries of webhooks: one coordinator thread a process, many senders.
+
+The constraints, and what follows from them:
+
+1. A webhook that hangs must not delay another. Therefore nothing in here waits for a
+   receiver: the coordinator claims, hands runs to threads, and goes on; what ended
+   comes back to it as an event. A request older than 1 s stops counting against the
+   fast lane, its webhook moves to the slow lane, and what was claimed behind it is
+   handed back.
+2. Results must survive a crash, and retries must start on time. Therefore outcomes are
+   recorded together, at 50, at 200 ms after the first, and at once for a failure or
+   when a run is over; each webhook has at most 50 deliveries claimed and unrecorded,
+   which bounds what a crash can send twice.
+3. A retry must come after n x 2 s. Therefore the coordinator keeps a timer a webhook;
+   if its process dies, the sweep finds what is overdue.
+4. No database connection is held while a request runs. Therefore only the coordinator
+   touches the ORM, and it gives its connection back after every piece of work.
+5. No request starts with less than 15 s of its lease left.
+
+Decides nothing about retries or states: claim and record do.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import heapq
+import queue
+import threading
+import time
+from collections import Counter, deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+import structlog
+from django.db import DatabaseError, close_old_connections, connections
+
+from dispatcher.pipeline.claim import Claimed, claim
+from dispatcher.pipeline.record import (
+    SLOW_AFTER,
+    Ended,
+    hand_back,
+    move_to_lane,
+    record,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from dispatcher.values import Outcome, Outgoing
+
+log = structlog.get_logger(__name__)
+
+FLUSH_ROWS: Final = 50
+FLUSH_SECONDS: Final = 0.2
+MIN_LEASE_LEFT: Final = dt.timedelta(seconds=15)
+LONGEST_TIMER_SECONDS: Final = 60.0
+AGAIN_AFTER_ERROR_SECONDS: Final = 0.5
+# After so many claims, see what has ended before the next ones.
+CLAIMS_A_STEP: Final = 20
+# A tick while requests run, so that one that hangs is seen soon after its second.
+TICK_SECONDS: Final = 0.1
+
+
+class Run:
+    """Deliveries that one thread sends in sequence on one connection."""
+
+    def __init__(self, claimed: Sequence[Claimed], lane: str) -> None:
+        self.webhook_id = claimed[0].webhook_id
+        self.lane = lane
+        self.straggles = False
+        self.since: float | None = None
+        self._waiting = deque(claimed)
+        self._lock = threading.Lock()
+
+    def next(self) -> Claimed | None:
+        """The delivery to send now; None: nothing is left."""
+        with self._lock:
+            self.since = time.monotonic() if self._waiting else None
+            return self._waiting.popleft() if self._waiting else None
+
+    def cut_short(self) -> list[Claimed]:
+        """Takes back what has not been started."""
+        with self._lock:
+            rest = list(self._waiting)
+            self._waiting.clear()
+            return rest
+
+    def hangs(self) -> bool:
+        """True when its request has been under way for over a second."""
+        since = self.since
+        return (
+            since is not None and time.monotonic() - since > SLOW_AFTER.total_seconds()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Over:
+    """A run has come to its end; `unsent` is what its lease had no time for."""
+
+    run: Run
+    unsent: tuple[Claimed, ...] = ()
+
+
+class _Stop:
+    """Wakes the coordinator up so that it sees that it should stop."""
+
+
+class Timers:
+    """When to look at which webhook again; one time a webhook, the earliest."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, UUID]] = []
+        self._at: dict[UUID, float] = {}
+
+    def arm(self, webhook_id: UUID, seconds: float) -> None:
+        """Rings in `seconds`, unless it rings earlier anyway."""
+        at = time.monotonic() + min(max(seconds, 0.0), LONGEST_TIMER_SECONDS)
+        if at < self._at.get(webhook_id, float("inf")):
+            self._at[webhook_id] = at
+            heapq.heappush(self._heap, (at, webhook_id))
+
+    def rung(self) -> set[UUID]:
+        """The webhooks whose time has come; they are armed no more."""
+        now, due = time.monotonic(), set()
+        while self._heap and self._heap[0][0] <= now:
+            at, webhook_id = heapq.heappop(self._heap)
+            if self._at.get(webhook_id) == at:
+                del self._at[webhook_id]
+                due.add(webhook_id)
+        return due
+
+    def seconds_left(self) -> float:
+        """Until the next one rings; at most a minute."""
+        if not self._heap:
+            return LONGEST_TIMER_SECONDS
+        return max(0.0, self._heap[0][0] - time.monotonic())
+
+    def armed(self) -> dict[UUID, float]:
+        """Seconds left, by webhook."""
+        now = time.monotonic()
+        return {webhook_id: at - now for webhook_id, at in self._at.items()}
+
+
+class Drainer:
+    """The coordinator of one process.
+
+    `send` makes one attempt and never raises; `clock` gives the time; `threads` says
+    how many requests of each lane may run here; `pass_on(webhook, lane, seconds)`
+    asks a worker of another lane, or a later one, to look at a webhook.
+    """
+
+    def __init__(
+        self,
+        *,
+        send: Callable[[Outgoing], Outcome],
+        clock: Callable[[], dt.datetime],
+        threads: Mapping[str, int],
+        pass_on: Callable[[UUID, str | None, float], None],
+    ) -> None:
+        self._send = send
+        self._clock = clock
+        self._threads = dict(threads)
+        self._pass_on = pass_on
+        self._events: queue.SimpleQueue[UUID | Ended | _Over | _Stop] = (
+            queue.SimpleQueue()
+        )
+        # Requests that straggle keep their thread beyond their lane's share.
+        self._executor = ThreadPoolExecutor(
+            max_workers=4 * sum(threads.values()), thread_name_prefix="send"
+        )
+        self._runs: set[Run] = set()
+        self._ended: list[Ended] = []
+        self._ended_since = 0.0
+        # Webhooks to look at, in the order in which they turned up (a set with order).
+        self._dirty: dict[UUID, None] = {}
+        self._crowded: deque[UUID] = deque()
+        self._timers = Timers()
+        self._flush_now = False
+        self._flush_not_before = 0.0
+        self._stop_by: float | None = None
+        self._thread = threading.Thread(target=self._loop, name="drain", daemon=True)
+
+    def start(self) -> None:
+        """Starts the coordinator thread."""
+        self._thread.start()
+
+    def drain(self, webhook_id: UUID) -> None:
+        """Has the due deliveries of a webhook sent; returns at once."""
+        self._events.put(webhook_id)
+
+    def stop(self, seconds: float) -> None:
+        """Ends: starts nothing more, waits for what is in flight, records it."""
+        self._stop_by = time.monotonic() + seconds
+        self._events.put(_Stop())
+        self._thread.join(seconds + 2)
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    # The coordinator thread ----------------------------------------------------------
+
+    def _loop(self) -> None:
+        while not self._finished():
+            try:
+                self._step()
+            except Exception:
+                log.exception("drain.error")
+                time.sleep(AGAIN_AFTER_ERROR_SECONDS)
+            finally:
+                close_old_connections()
+        for webhook_id, seconds in self._timers.armed().items():
+            self._pass_on(webhook_id, None, max(0.0, seconds))
+        connections.close_all()
+
+    def _finished(self) -> bool:
+        if self._stop_by is None:
+            return False
+        if time.monotonic() > self._stop_by:
+            return True
+        return not self._runs and not self._ended and self._events.empty()
+
+    def _step(self) -> None:
+        self._gather(self._patience())
+        if self._stop_by is not None:
+            for run in self._runs:
+                self._cut_short(run)
+        for run in [run for run in self._runs if not run.straggles and run.hangs()]:
+            self._slow_down(run)
+        if self._flush_is_due():
+            self._flush()
+        self._dirty |= dict.fromkeys(self._timers.rung())
+        for webhook_id in list(self._dirty)[:CLAIMS_A_STEP]:
+            del self._dirty[webhook_id]
+            if self._stop_by is None:
+                self._claim(webhook_id)
+
+    def _patience(self) -> float:
+        """How long to wait for an event."""
+        if self._dirty:
+            return 0.0
+        waits = [self._timers.seconds_left()]
+        if self._ended:
+            flush_at = max(self._ended_since + FLUSH_SECONDS, self._flush_not_before)
+            waits.append(flush_at - time.monotonic())
+        if any(not run.straggles for run in self._runs):
+            waits.append(TICK_SECONDS)
+        if self._stop_by is not None:
+            waits.append(TICK_SECONDS)
+        return max(0.0, min(waits))
+
+    def _gather(self, seconds: float) -> None:
+        """Takes every event that is there, waiting for the first."""
+        try:
+            event = self._events.get(timeout=seconds) if seconds > 0 else None
+            while True:
+                if event is not None:
+                    self._note(event)
+                event = self._events.get_nowait()
+        except queue.Empty:
+            return
+
+    def _note(self, event: UUID | Ended | _Over | _Stop) -> None:
+        if isinstance(event, UUID):
+            self._dirty[event] = None
+        elif isinstance(event, Ended):
+            if not self._ended:
+                self._ended_since = time.monotonic()
+            self._ended.append(event)
+            if event.outcome.verdict != "delivered":
+                self._flush_now = True
+        elif isinstance(event, _Over):
+            self._runs.discard(event.run)
+            hand_back(event.unsent)
+            self._flush_now = True
+            self._dirty[event.run.webhook_id] = None
+            if self._crowded:
+                self._dirty[self._crowded.popleft()] = None
+
+    def _flush_is_due(self) -> bool:
+        if not self._ended or time.monotonic() < self._flush_not_before:
+            return False
+        if self._flush_now or len(self._ended) >= FLUSH_ROWS:
+            return True
+        return time.monotonic() - self._ended_since >= FLUSH_SECONDS
+
+    def _flush(self) -> None:
+        """Records what has ended; on a database error it is kept and tried again."""
+        try:
+            recorded = record(self._ended, now=self._clock())
+        except DatabaseError as error:
+            log.warning("drain.not_recorded", count=len(self._ended), error=str(error))
+            self._flush_not_before = time.monotonic() + AGAIN_AFTER_ERROR_SECONDS
+            return
+        self._ended = []
+        self._flush_now = False
+        for webhook_id, retry_at in recorded.retries.items():
+            self._arm(webhook_id, retry_at)
+
+    def _arm(self, webhook_id: UUID, at: dt.datetime) -> None:
+        # A hair late rather than early: too early would mean to look twice.
+        self._timers.arm(webhook_id, (at - self._clock()).total_seconds() + 0.002)
+
+    def _claim(self, webhook_id: UUID) -> None:
+        try:
+            claimed = claim(webhook_id, now=self._clock(), capacity=self._capacity())
+        except DatabaseError as error:
+            log.warning("drain.not_claimed", webhook=str(webhook_id), error=str(error))
+            self._timers.arm(webhook_id, AGAIN_AFTER_ERROR_SECONDS)
+            return
+        if claimed is None:
+            return
+        if claimed.no_room:
+            if claimed.lane in self._threads:
+                self._crowded.append(webhook_id)
+            else:
+                self._pass_on(webhook_id, claimed.lane, 0.0)
+            return
+        if claimed.wait_until is not None:
+            self._arm(webhook_id, claimed.wait_until)
+        for items in claimed.runs:
+            run = Run(items, claimed.lane)
+            self._runs.add(run)
+            self._executor.submit(self._send_run, run)
+
+    def _capacity(self) -> dict[str, int]:
+        """How many more runs each lane of this process can take."""
+        taken = Counter("slow" if run.straggles else run.lane for run in self._runs)
+        return {lane: limit - taken[lane] for lane, limit in self._threads.items()}
+
+    def _slow_down(self, run: Run) -> None:
+        """A request hangs: its webhook goes to the slow lane, at once."""
+        run.straggles = True
+        self._cut_short(run)
+        if run.lane != "slow":
+            move_to_lane(run.webhook_id, "slow")
+            log.info("webhook.slow", webhook=str(run.webhook_id))
+        self._dirty[run.webhook_id] = None
+
+    def _cut_short(self, run: Run) -> None:
+        rest = run.cut_short()
+        if rest:
+            hand_back(rest)
+
+    # A sender's thread ----------------------------------------------------------------
+
+    def _send_run(self, run: Run) -> None:
+        unsent: tuple[Claimed, ...] = ()
+        try:
+            while (item := run.next()) is not None:
+                if item.lease_until - self._clock() < MIN_LEASE_LEFT:
+                    unsent = (item, *run.cut_short())
+                    break
+                self._events.put(Ended(item, self._send(item.outgoing)))
+        except Exception:
+            log.exception("drain.send_error", webhook=str(run.webhook_id))
+        finally:
+            self._events.put(_Over(run, unsent))

@@ -1,0 +1,253 @@
+"""Writes down how attempts ended, and what comes next for their deliveries.
+
+Many outcomes in one transaction. Every write is conditional on the lease: whoever
+lost it may not change the delivery. Sends nothing and wakes nobody up.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from django.db import transaction
+from django.db.models import F
+
+from dispatcher.models import Attempt, Delivery, Webhook
+from dispatcher.models.bulk import update_rows
+from dispatcher.pipeline.claim import QUICK_MS
+from dispatcher.sending.retry import next_attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from dispatcher.pipeline.claim import Claimed
+    from dispatcher.values import Outcome
+
+log = structlog.get_logger(__name__)
+
+# A request older than this stops counting against its lane.
+SLOW_AFTER: Final = dt.timedelta(seconds=1)
+GONE: Final = 410
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An attempt that has ended."""
+
+    claimed: Claimed
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """When the next attempt of each webhook is due, of those that were recorded."""
+
+    retries: dict[UUID, dt.datetime]
+    attempts: tuple[Attempt, ...] = ()
+
+
+def record(ended: Sequence[Ended], *, now: dt.datetime) -> Recorded:
+    """Stores attempts and moves their deliveries on: delivered, failed, or a retry."""
+    with transaction.atomic():
+        webhooks = Webhook.objects.in_bulk({item.claimed.webhook_id for item in ended})
+        states = _states_still_ours(ended)
+        kept = [item for item in ended if item.claimed.delivery_id in states]
+        changes = [
+            (
+                item.claimed.delivery_id,
+                _next_state(
+                    item,
+                    webhooks[item.claimed.webhook_id],
+                    states[item.claimed.delivery_id],
+                ),
+            )
+            for item in kept
+        ]
+        attempts = [_attempt(item) for item in kept]
+        Attempt.objects.bulk_create(attempts)
+        update_rows(Delivery, _CHANGED, changes)
+        _update_webhooks(kept, webhooks, now)
+    _log(ended, states)
+    return Recorded(_earliest_retries(kept, changes), tuple(attempts))
+
+
+def hand_back(claimed: Sequence[Claimed]) -> None:
+    """Gives up the lease of deliveries that were claimed and not sent."""
+    for item in claimed:
+        Delivery.objects.filter(pk=item.delivery_id, lease_token=item.token).update(
+            lease_token=None, lease_until=None
+        )
+
+
+def move_to_lane(webhook_id: UUID, lane: str) -> None:
+    """Puts a webhook into a lane; it has to prove itself quick from there on."""
+    Webhook.objects.filter(pk=webhook_id).update(lane=lane, quick_answers=0)
+
+
+_CHANGED: Final = (
+    "state",
+    "tries",
+    "attempt_count",
+    "next_attempt_at",
+    "ended_at",
+    "last_status_code",
+    "last_error_class",
+    "last_error",
+    "lease_token",
+    "lease_until",
+)
+
+
+def _states_still_ours(ended: Sequence[Ended]) -> dict[UUID, str]:
+    """The state of each delivery that still bears our token, its row locked."""
+    tokens = {item.claimed.delivery_id: item.claimed.token for item in ended}
+    rows = (
+        Delivery.objects.select_for_update()
+        .filter(pk__in=tokens)
+        .order_by("pk")
+        .values_list("pk", "lease_token", "state")
+    )
+    return {pk: state for pk, token, state in rows if token == tokens[pk]}
+
+
+def _next_state(item: Ended, webhook: Webhook, state: str) -> dict[str, Any]:
+    """What the delivery becomes (DESIGN: Retry rule).
+
+    One that was cancelled while it was sent stays so, unless it arrived after all.
+    """
+    outcome, tries = item.outcome, item.claimed.tries + 1
+    change: dict[str, Any] = {
+        "state": state,
+        "tries": tries,
+        "attempt_count": item.claimed.attempt_count + 1,
+        "next_attempt_at": None,
+        "ended_at": outcome.ended_at,
+        "last_status_code": outcome.status_code,
+        "last_error_class": outcome.error_class,
+        "last_error": outcome.error,
+        "lease_token": None,
+        "lease_until": None,
+    }
+    if outcome.verdict == "delivered":
+        return {**change, "state": Delivery.DELIVERED}
+    if state != Delivery.PENDING:
+        return change
+    retry_at = next_attempt(
+        outcome.ended_at,
+        tries,
+        0 if item.claimed.outgoing.test or _is_gone(item, webhook) else webhook.retries,
+        retry_after=outcome.retry_after,
+        honour_retry_after=webhook.honour_retry_after,
+    )
+    if retry_at is None:
+        return {**change, "state": Delivery.FAILED}
+    return {**change, "next_attempt_at": retry_at, "ended_at": None}
+
+
+def _is_gone(item: Ended, webhook: Webhook) -> bool:
+    return webhook.disable_on_410 and item.outcome.status_code == GONE
+
+
+def _attempt(item: Ended) -> Attempt:
+    outcome, claimed = item.outcome, item.claimed
+    phases = outcome.phases
+    return Attempt(
+        delivery_id=claimed.delivery_id,
+        number=claimed.attempt_count + 1,
+        started_at=outcome.started_at,
+        ended_at=outcome.ended_at,
+        duration_ms=outcome.duration_ms,
+        resolve_ms=phases.resolve_ms,
+        connect_ms=phases.connect_ms,
+        tls_ms=phases.tls_ms,
+        send_ms=phases.send_ms,
+        wait_ms=phases.wait_ms,
+        body_ms=phases.body_ms,
+        status_code=outcome.status_code,
+        error_class=outcome.error_class,
+        error=outcome.error,
+        url=claimed.outgoing.url,
+        address=outcome.address,
+        response_headers=[list(pair) for pair in outcome.response_headers],
+        response_body=outcome.response_body,
+    )
+
+
+def _update_webhooks(
+    kept: Sequence[Ended], webhooks: dict[UUID, Webhook], now: dt.datetime
+) -> None:
+    """What a webhook's answers say about it: health columns, speed, lane."""
+    by_webhook: dict[UUID, list[Ended]] = defaultdict(list)
+    for item in kept:
+        if not item.claimed.outgoing.test:
+            by_webhook[item.claimed.webhook_id].append(item)
+    for webhook_id, items in sorted(by_webhook.items()):
+        changes = _speed(items, webhooks[webhook_id])
+        failures = 0
+        for item in items:
+            delivered = item.outcome.verdict == "delivered"
+            failures = 0 if delivered else failures + 1
+            changes["last_success_at" if delivered else "last_failure_at"] = now
+            if _is_gone(item, webhooks[webhook_id]):
+                changes["active"] = False
+        succeeded = "last_success_at" in changes
+        Webhook.objects.filter(pk=webhook_id).update(
+            failures_in_a_row=failures
+            if succeeded
+            else F("failures_in_a_row") + failures,
+            **changes,
+        )
+
+
+def _speed(items: Sequence[Ended], webhook: Webhook) -> dict[str, Any]:
+    """Lane, answers in a row that were quick, and how long an answer takes."""
+    lane, quick, answer_ms = webhook.lane, webhook.quick_answers, webhook.answer_ms
+    for item in items:
+        took = item.outcome.duration_ms
+        answered = item.outcome.status_code is not None
+        quick = quick + 1 if answered and took < QUICK_MS else 0
+        answer_ms = (answer_ms * 7 + took) // 8 if answer_ms else took
+        if took > SLOW_AFTER.total_seconds() * 1000:
+            lane = "slow"
+    if lane == "slow" and quick >= _BACK_AFTER:
+        lane = "fast"
+    return {
+        "lane": lane,
+        "quick_answers": min(quick, 1000),
+        "answer_ms": answer_ms,
+    }
+
+
+_BACK_AFTER: Final = 20
+
+
+def _earliest_retries(
+    kept: Sequence[Ended], changes: Sequence[tuple[UUID, dict[str, Any]]]
+) -> dict[UUID, dt.datetime]:
+    retries: dict[UUID, dt.datetime] = {}
+    for item, (_, change) in zip(kept, changes, strict=True):
+        retry_at = change["next_attempt_at"]
+        if retry_at is not None:
+            webhook_id = item.claimed.webhook_id
+            retries[webhook_id] = min(retries.get(webhook_id, retry_at), retry_at)
+    return retries
+
+
+def _log(ended: Sequence[Ended], states: dict[UUID, str]) -> None:
+    for item in ended:
+        if item.claimed.delivery_id not in states:
+            log.warning("delivery.lease_lost", delivery=str(item.claimed.delivery_id))
+        log.info(
+            "delivery.attempted",
+            delivery=str(item.claimed.delivery_id),
+            webhook=str(item.claimed.webhook_id),
+            number=item.claimed.attempt_count + 1,
+            verdict=item.outcome.verdict,
+            status=item.outcome.status_code,
+            error_class=item.outcome.error_class or None,
+            duration_ms=item.outcome.duration_ms,
+        )

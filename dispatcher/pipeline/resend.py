@@ -1,0 +1,79 @@
+"""Sends deliveries again, or cancels them, by an administrator's or customer's wish.
+
+Each change is a compare-and-set on the state. Sends nothing itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dispatcher.models import Delivery, Webhook
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from django.db.models import QuerySet
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How many deliveries go out again, and the webhooks to wake up."""
+
+    deliveries: int
+    wake: tuple[UUID, ...]
+
+
+def redeliver(delivery_id: UUID, now: dt.datetime) -> UUID | None:
+    """Makes an ended delivery pending again: same id, same bytes, tries start anew.
+
+    Returns the webhook to wake up; None: it is pending already, was a test, or its
+    webhook has been deleted.
+    """
+    delivery = Delivery.objects.filter(pk=delivery_id)
+    if not _send_again(delivery, now):
+        return None
+    webhook_id: UUID = delivery.values_list("webhook_id", flat=True).get()
+    return webhook_id
+
+
+def cancel(delivery_id: UUID, now: dt.datetime) -> bool:
+    """Gives a pending delivery up. False: it was not pending.
+
+    An attempt that is under way goes on and is recorded; should it arrive, the
+    delivery is delivered after all.
+    """
+    pending = Delivery.objects.filter(pk=delivery_id, state=Delivery.PENDING)
+    changed = pending.update(
+        state=Delivery.CANCELLED, next_attempt_at=None, ended_at=now
+    )
+    return bool(changed)
+
+
+def replay(
+    webhook: Webhook,
+    *,
+    since: dt.datetime,
+    until: dt.datetime | None,
+    states: Sequence[str],
+    now: dt.datetime,
+) -> Replayed:
+    """Sends again what was created in [since, until) and is in one of `states`."""
+    chosen = Delivery.objects.filter(
+        webhook=webhook, created_at__gte=since, state__in=states
+    )
+    if until is not None:
+        chosen = chosen.filter(created_at__lt=until)
+    count = _send_again(chosen, now)
+    return Replayed(count, (webhook.pk,) if count else ())
+
+
+def _send_again(deliveries: QuerySet[Delivery], now: dt.datetime) -> int:
+    ended = deliveries.exclude(state=Delivery.PENDING).filter(
+        test_uid="", webhook__in=Webhook.objects.filter(deleted_at__isnull=True)
+    )
+    return ended.update(
+        state=Delivery.PENDING, next_attempt_at=now, ended_at=None, tries=0
+    )

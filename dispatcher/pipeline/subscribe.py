@@ -1,0 +1,220 @@
+"""Makes, changes and ends webhooks, for API, commands and admin alike.
+
+What may be saved is for `draft` to say. Sends nothing, wakes nobody up, caches nothing:
+a change works for the very next call and the very next attempt.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from django.db import transaction
+
+from dispatcher.models import (
+    CustomData,
+    Delivery,
+    Partner,
+    Tenant,
+    Webhook,
+    WebhookFilter,
+    WebhookHeader,
+)
+from dispatcher.pipeline.draft import (
+    COLUMNS,
+    OWNER,
+    PARTS,
+    WebhookDraft,
+    draft_of,
+    refusals,
+)
+from dispatcher.sending import signing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from dispatcher.values import FieldError
+
+__all__ = [
+    "NO_SECRET",
+    "RefusedError",
+    "WebhookDraft",
+    "create_webhook",
+    "delete_webhook",
+    "draft_of",
+    "refusals",
+    "rotate_secret",
+    "update_webhook",
+]
+
+log = structlog.get_logger(__name__)
+
+# The overlap in which a receiver may still check with the secret before.
+ROTATION_OVERLAP: Final = dt.timedelta(hours=24)
+NO_SECRET: Final = "none"  # noqa: S105  the word for "unsigned", not a password
+WHY_DELETED: Final = "the webhook was deleted before this was delivered"
+
+_SECRET_BYTES: Final = 32
+_CHUNK: Final = 500
+
+
+class RefusedError(Exception):
+    """The webhook may not be saved; `errors` says which settings are at fault."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("; ".join(f"{e.field}: {e.message}" for e in errors))
+
+
+def create_webhook(draft: WebhookDraft, *, now: dt.datetime) -> tuple[Webhook, str]:
+    """Saves a new webhook; returns it with its secret's text, "" when unsigned.
+
+    Raises RefusedError.
+    """
+    with transaction.atomic():
+        _lock_owner(draft)
+        _refuse(refusals(draft))
+        secret = _first_secret(draft)
+        webhook = Webhook.objects.create(
+            **{name: getattr(draft, name) for name in COLUMNS}, secret=secret
+        )
+        _write_parts(webhook, draft, PARTS)
+    log.info("webhook.created", webhook=str(webhook.pk), at=now.isoformat())
+    return webhook, secret
+
+
+def update_webhook(
+    webhook: Webhook, changes: Mapping[str, Any], *, now: dt.datetime
+) -> Webhook:
+    """Saves `changes` (names and values of WebhookDraft); returns the new state.
+
+    A new secret takes over at once while the former stays valid for the overlap;
+    "none" ends signing at once. Raises RefusedError; the owner cannot be changed.
+    """
+    with transaction.atomic():
+        _lock_owner(webhook)
+        webhook = Webhook.objects.select_for_update().get(pk=webhook.pk)
+        draft = replace(draft_of(webhook), **changes)
+        _refuse(refusals(draft, existing=webhook))
+        columns = [name for name in COLUMNS if name in changes and name not in OWNER]
+        if draft.url != webhook.url:
+            # Another receiver: whether it is quick is not known yet.
+            webhook.lane, webhook.quick_answers, webhook.answer_ms = "fast", 0, 0
+            columns += ["lane", "quick_answers", "answer_ms"]
+        for name in changes.keys() & set(columns):
+            setattr(webhook, name, getattr(draft, name))
+        if draft.secret is not None:
+            columns += _exchange_secret(webhook, draft.secret, now)
+        webhook.save(update_fields=[*columns, "updated_at"])
+        _write_parts(webhook, draft, changes.keys())
+    log.info("webhook.changed", webhook=str(webhook.pk), settings=sorted(changes))
+    return webhook
+
+
+def rotate_secret(
+    webhook: Webhook, *, now: dt.datetime
+) -> tuple[str, dt.datetime | None]:
+    """Makes a new secret; returns it and until when the former one signs as well.
+
+    None: there was no former one.
+    """
+    secret = signing.new_secret(secrets.token_bytes(_SECRET_BYTES))
+    with transaction.atomic():
+        webhook = Webhook.objects.select_for_update().get(pk=webhook.pk)
+        columns = _exchange_secret(webhook, secret, now)
+        webhook.save(update_fields=[*columns, "updated_at"])
+    log.info("webhook.secret_rotated", webhook=str(webhook.pk))
+    return secret, webhook.previous_secret_until
+
+
+def delete_webhook(webhook: Webhook, *, now: dt.datetime) -> int:
+    """Ends a webhook for good; returns how many deliveries that cancelled.
+
+    What it sent stays visible. Its backlog is cancelled in short transactions, first
+    of all closed to new calls, so that an interrupted deletion can be repeated.
+    """
+    rows = Webhook.objects.filter(pk=webhook.pk)
+    rows.update(active=False, when_disabled="drop", updated_at=now)
+    cancelled = 0
+    while count := _cancel_some(webhook, now):
+        cancelled += count
+    with transaction.atomic():
+        cancelled += _cancel_some(webhook, now)
+        rows.update(deleted_at=now, secret="", previous_secret="")
+        WebhookHeader.objects.filter(webhook=webhook).delete()
+    log.info("webhook.deleted", webhook=str(webhook.pk), cancelled=cancelled)
+    return cancelled
+
+
+def _refuse(errors: Sequence[FieldError]) -> None:
+    if errors:
+        raise RefusedError(errors)
+
+
+def _lock_owner(owned: WebhookDraft | Webhook) -> None:
+    """Two at once must not both take the last place that a limit leaves."""
+    if owned.tenant is not None:
+        Tenant.objects.select_for_update().filter(pk=owned.tenant.pk).first()
+    if owned.partner is not None:
+        Partner.objects.select_for_update().filter(pk=owned.partner.pk).first()
+
+
+def _first_secret(draft: WebhookDraft) -> str:
+    if draft.secret == NO_SECRET or (draft.secret is None and draft.style == "feed"):
+        return ""
+    return draft.secret or signing.new_secret(secrets.token_bytes(_SECRET_BYTES))
+
+
+def _exchange_secret(webhook: Webhook, secret: str, now: dt.datetime) -> list[str]:
+    """Puts a secret in force; returns the names of the columns that changed."""
+    unsigned = secret == NO_SECRET
+    webhook.previous_secret = "" if unsigned else webhook.secret
+    webhook.previous_secret_until = (
+        now + ROTATION_OVERLAP if webhook.previous_secret else None
+    )
+    webhook.secret = "" if unsigned else secret
+    return ["secret", "previous_secret", "previous_secret_until"]
+
+
+def _write_parts(webhook: Webhook, draft: WebhookDraft, names: Iterable[str]) -> None:
+    """Writes filters, custom data and headers anew, those of them that are named."""
+    if "filters" in names:
+        webhook.filters.all().delete()
+        WebhookFilter.objects.bulk_create(
+            WebhookFilter(webhook=webhook, field=f.field, op=f.op, value=f.value)
+            for f in draft.filters
+        )
+    if "custom_data" in names:
+        webhook.custom_data.all().delete()
+        CustomData.objects.bulk_create(
+            CustomData(webhook=webhook, key=key, value=value)
+            for key, value in draft.custom_data
+        )
+    if "headers" in names:
+        webhook.headers.all().delete()
+        WebhookHeader.objects.bulk_create(
+            WebhookHeader(webhook=webhook, name=name, value=value)
+            for name, value in draft.headers
+        )
+
+
+def _cancel_some(webhook: Webhook, now: dt.datetime) -> int:
+    """Cancels up to a chunk of what is pending; 0: nothing is left.
+
+    One that is being sent keeps its lease: should it arrive after all, it is recorded
+    as delivered (pipeline.record).
+    """
+    pending = Delivery.objects.filter(webhook=webhook, state=Delivery.PENDING)
+    some = list(
+        pending.order_by("call_end", "id").values_list("pk", flat=True)[:_CHUNK]
+    )
+    return pending.filter(pk__in=some).update(
+        state=Delivery.CANCELLED,
+        next_attempt_at=None,
+        ended_at=now,
+        last_error_class="cancelled",
+        last_error=WHY_DELETED,
+    )

@@ -1,0 +1,98 @@
+"""Sends a sample call to a webhook at once, whatever its filters and its state.
+
+A test call is in no feed, batch, count or statistic: its uid begins with `test-`,
+nothing is stored as a CDR, and it is never tried again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from django.db import close_old_connections, transaction
+
+from dispatcher.models import Attempt, Delivery, Webhook
+from dispatcher.models.delivery import LEASE
+from dispatcher.models.ids import uuid7
+from dispatcher.pipeline.claim import freeze_request, ready_to_send
+from dispatcher.pipeline.outbound import send_out, utc_now
+from dispatcher.pipeline.record import Ended, record
+from dispatcher.values import Caller, CarriedCdr, Cdr, Leg, Legs, Line, Named, Rating
+
+if TYPE_CHECKING:
+    from dispatcher.pipeline.claim import Claimed
+
+
+def test_call(webhook: Webhook, *, now: dt.datetime) -> tuple[Delivery, Attempt]:
+    """Makes one attempt with a sample call; takes as long as the receiver, 10 s at most.
+
+    Returns the delivery, `delivered` or `failed`, and its attempt.
+    """
+    claimed = _prepare(webhook, now)
+    close_old_connections()
+    outcome = send_out(claimed.outgoing)
+    attempt = record([Ended(claimed, outcome)], now=utc_now()).attempts[0]
+    return Delivery.objects.get(pk=claimed.delivery_id), attempt
+
+
+# pytest takes every function named test_... for a test wherever it is imported.
+test_call.__test__ = False  # type: ignore[attr-defined]
+
+
+def sample_cdr(uid: str, now: dt.datetime) -> Cdr:
+    """An answered inbound call of 65 seconds that has just ended, from a drama number."""
+    started = now.replace(microsecond=0) - dt.timedelta(seconds=70)
+    extension = Leg(device=Line(number="302"), user=Line(number="302"))
+    return Cdr(
+        uid=uid,
+        call_id=uid,
+        pbx=Named(id="cdrhook", name="cdrhook test call"),
+        time_zone="UTC",
+        started_at=started,
+        answered_at=started + dt.timedelta(seconds=5),
+        ended_at=started + dt.timedelta(seconds=70),
+        duration=70,
+        ring_duration=5,
+        talk_duration=65,
+        billed_duration=65,
+        direction="inbound",
+        call_type="external",
+        disposition="answered",
+        hangup_cause="NORMAL_CLEARING",
+        hangup_cause_code=16,
+        caller=Caller(number="+441632960001", name="cdrhook test call", country="GB"),
+        dialed=Line(number="+441632960002"),
+        legs=Legs(first_rang=extension, answered=extension),
+        rating=Rating(cost=Decimal("0.035"), name="test"),
+    )
+
+
+def _prepare(webhook: Webhook, now: dt.datetime) -> Claimed:
+    """Commits the delivery, leased to us, before anything is sent."""
+    uid = f"test-{uuid4()}"
+    cdr = sample_cdr(uid, now)
+    delivery = Delivery(
+        id=uuid7(),
+        webhook=webhook,
+        tenant=webhook.tenant,
+        created_at=now,
+        next_attempt_at=now,
+        call_end=cdr.ended_at or now,
+        test_uid=uid,
+        lease_token=uuid4(),
+        lease_until=now + LEASE,
+    )
+    tenant = webhook.tenant.external_id if webhook.tenant else "test"
+    with transaction.atomic():
+        freeze_request(
+            webhook,
+            delivery,
+            [CarriedCdr(id=uuid7(), cdr=cdr)],
+            tenant,
+            dict(webhook.custom_data.values_list("key", "value")),
+        )
+        delivery.save(force_insert=True)
+        headers = {header.name: header.value for header in webhook.headers.all()}
+    return ready_to_send(webhook, delivery, headers, webhook.signing_secrets(now))

@@ -1,0 +1,194 @@
+"""Names how an attempt failed: a stable word, and a sentence for an administrator.
+
+Words: status, timeout, dns, connect, tls, reset, protocol, blocked, internal. Sentences
+never tell apart what lies behind a refused address: nothing is ever sent there.
+Decides nothing about retries beyond the verdict.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import errno
+import re
+import socket
+import ssl
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Final
+
+from dispatcher.sending.connection import RefusedError
+from dispatcher.sending.exchange import Exchange, Phase, TooManyBytesError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dispatcher.sending.policy import SendPolicy
+    from dispatcher.values import Verdict
+
+CONFIRMING: Final = frozenset({200, 201})
+LONGEST_LOCATION: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt did not deliver."""
+
+    error_class: str
+    error: str
+    verdict: Verdict = "retry"
+
+
+# Answers --------------------------------------------------------------------------
+
+
+def accepted(status: int, also_accept: frozenset[int]) -> bool:
+    """Tell whether a status confirms the receipt: 200, 201 (thehub.txt), or opted in."""
+    return status in CONFIRMING or status in also_accept
+
+
+def by_status(status: int, location: str, also_accept: frozenset[int]) -> Failure:
+    """Return the failure of a complete answer whose status confirms nothing."""
+    if 300 <= status < 400 and location:
+        where = "".join(c if c.isprintable() else "?" for c in location)
+        where = where[:LONGEST_LOCATION]
+        text = f"answered {status} redirecting to {where}; redirects are not followed"
+        return Failure("status", text)
+    *most, last = sorted(CONFIRMING | also_accept)
+    confirming = f"{', '.join(map(str, most))} and {last}"
+    return Failure("status", f"answered {status}; only {confirming} confirm receipt")
+
+
+def retry_after_seconds(value: str, now: dt.datetime) -> float | None:
+    """Return what a Retry-After header asks for, in seconds from `now`, at least 0.
+
+    RFC 9110, 10.2.3: a number of seconds, or an HTTP date. None when it is neither.
+    """
+    value = value.strip()
+    if re.fullmatch(r"[0-9]{1,9}", value):
+        return float(value)
+    try:
+        date = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=dt.UTC)
+    return max(0.0, (date - now).total_seconds())
+
+
+# No answer ------------------------------------------------------------------------
+
+UNFINISHED: Final[dict[Phase | None, str]] = {
+    "resolve": "the look-up of the host name did not finish",
+    "connect": "no connection came about",
+    "tls": "connected, the TLS handshake never completed",
+    "send": "connected, the request could not be sent in full",
+    "wait": "connected, request sent, response headers never completed",
+}
+REACHED: Final[dict[Phase | None, str]] = {
+    "send": "while the request was sent",
+    "wait": "after the request was sent, before the response headers were complete",
+}
+CERTIFICATE: Final = {
+    9: "is not valid yet",
+    10: "has expired",
+    18: "is self-signed",
+    19: "comes from an authority that is not trusted (self-signed in its chain)",
+    20: "comes from an authority that is not known (or its chain is incomplete)",
+    21: "comes from an authority that is not known (or its chain is incomplete)",
+    23: "has been revoked",
+    62: "is for another host name",
+    64: "is for another address",
+}
+UNREACHABLE: Final = {
+    errno.ECONNREFUSED: "refused the connection",
+    errno.EHOSTUNREACH: "cannot be reached: no route to the host",
+    errno.ENETUNREACH: "cannot be reached: no route to its network",
+    errno.ETIMEDOUT: "did not answer the connection request",
+}
+OUR_OWN: Final = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
+)
+
+
+def by_error(error: Exception, exchange: Exchange, policy: SendPolicy) -> Failure:
+    """Return the failure that an exception means at this point of the exchange."""
+    if isinstance(error, RefusedError):
+        return Failure("blocked", f"not sent: {error}", "blocked")
+    if isinstance(error, TimeoutError) and (
+        exchange.expired or exchange.phase != "connect"
+    ):
+        return _timeout(exchange, policy)
+    for kind, describe in DESCRIBE:
+        if isinstance(error, kind):
+            return describe(error, exchange, policy)
+    return _internal(error)
+
+
+def _timeout(exchange: Exchange, policy: SendPolicy) -> Failure:
+    seconds = f"{policy.deadline.total_seconds():g} s"
+    reached = UNFINISHED.get(exchange.phase, "the request was not begun")
+    if exchange.phase == "wait" and not exchange.received:
+        reached = "connected, request sent, response headers never completed (no byte)"
+    return Failure("timeout", f"no complete answer within {seconds}: {reached}")
+
+
+def _dns(error: Exception, _: Exchange, __: SendPolicy) -> Failure:
+    if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
+        return Failure("dns", "the host name could not be looked up: no name server")
+    return Failure("dns", "the host name does not exist or has no address")
+
+
+def _tls(error: Exception, _: Exchange, __: SendPolicy) -> Failure:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        words = CERTIFICATE.get(
+            error.verify_code, f"is not valid: {error.verify_message}"
+        )
+        return Failure("tls", f"the receiver's certificate {words}")
+    reason = (getattr(error, "reason", None) or "connection closed").replace("_", " ")
+    return Failure("tls", f"the TLS connection failed: {reason.lower()}")
+
+
+def _too_big(_: Exception, __: Exchange, policy: SendPolicy) -> Failure:
+    text = f"the response headers are longer than {policy.max_header_bytes} bytes"
+    return Failure("protocol", text)
+
+
+def _protocol(error: Exception, _: Exchange, __: SendPolicy) -> Failure:
+    return Failure("protocol", f"the answer is not valid HTTP: {error}")
+
+
+def _network(error: Exception, exchange: Exchange, policy: SendPolicy) -> Failure:
+    number = getattr(error, "errno", None)
+    if number in OUR_OWN:
+        return _internal(error)
+    if exchange.phase == "connect":
+        words = UNREACHABLE.get(number or 0, f"cannot be reached: {error}")
+        return Failure("connect", f"{exchange.address} {words}")
+    if exchange.phase == "tls":
+        return _tls(error, exchange, policy)
+    if (when := REACHED.get(exchange.phase)) is None:
+        return _internal(error)
+    if isinstance(error, ConnectionError):
+        return Failure("reset", f"the receiver closed the connection {when}")
+    return Failure("reset", f"the connection broke {when}: {error}")
+
+
+def _internal(error: Exception) -> Failure:
+    return Failure("internal", f"unexpected: {type(error).__name__}: {error}"[:500])
+
+
+# In this order: gaierror and SSLError are OSErrors too.
+DESCRIBE: Final[
+    tuple[
+        tuple[type[Exception], Callable[[Exception, Exchange, SendPolicy], Failure]],
+        ...,
+    ]
+] = (
+    (socket.gaierror, _dns),
+    (UnicodeError, _dns),  # a label too long for the resolver
+    (ssl.SSLError, _tls),
+    (TooManyBytesError, _too_big),
+    (HTTPException, _protocol),
+    (OSError, _network),
+)

@@ -1,0 +1,154 @@
+"""Celery's side: wakes workers up, and what they do when they are.
+
+The database is the truth; messages only say where to look. Publishing never retries,
+takes half a second at most, and never fails the request that has committed.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import structlog
+from celery import current_app, shared_task
+from celery.signals import celeryd_after_setup, worker_shutdown
+from django.conf import settings
+from django.db import DatabaseError, connection
+from kombu import Connection
+from kombu.pools import producers
+from redis.exceptions import RedisError
+
+from dispatcher import broker
+from dispatcher.models import Webhook
+from dispatcher.pipeline.drain import Drainer
+from dispatcher.pipeline.outbound import send_out, utc_now
+from dispatcher.pipeline.sweep import overdue_webhooks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+log = structlog.get_logger(__name__)
+
+STOP_SECONDS = 12.0
+_drainer: Drainer | None = None
+_stopping = threading.Event()
+
+
+# Publishing ---------------------------------------------------------------------------
+
+
+def wake_up(webhook_ids: Iterable[UUID]) -> None:
+    """Has the webhooks drained; to be called after the commit. Never raises."""
+    ids = list(webhook_ids)
+    if not ids or broker.is_away():
+        return
+    try:
+        first = broker.first_to_wake(ids)
+        lanes = Webhook.objects.filter(pk__in=first).order_by()
+        for webhook_id, lane in lanes.values_list("pk", "lane"):
+            _publish(webhook_id, lane)
+    except (RedisError, DatabaseError, OSError) as error:
+        broker.note_error(error)
+
+
+def pass_on(webhook_id: UUID, lane: str | None, seconds: float) -> None:
+    """Has a webhook drained by a worker of `lane`, in `seconds`. Never raises."""
+    if broker.is_away():
+        return
+    try:
+        _publish(webhook_id, lane or "fast", countdown=min(seconds, 60.0))
+    except (RedisError, OSError) as error:
+        broker.note_error(error)
+
+
+def _publish(webhook_id: UUID, lane: str, countdown: float = 0.0) -> None:
+    with producers[_publishing()].acquire(
+        block=True, timeout=broker.TIMEOUT_SECONDS
+    ) as producer:
+        drain.apply_async(
+            args=(str(webhook_id),),
+            queue=lane,
+            producer=producer,
+            retry=False,
+            countdown=countdown,
+        )
+
+
+@lru_cache(maxsize=1)
+def _publishing() -> Connection:
+    """A connection that gives up soon: publishing must not hold up a request."""
+    return Connection(
+        current_app.conf.broker_url,
+        transport_options={
+            "socket_timeout": broker.TIMEOUT_SECONDS,
+            "socket_connect_timeout": broker.TIMEOUT_SECONDS,
+        },
+    )
+
+
+# Tasks --------------------------------------------------------------------------------
+
+
+@shared_task(name="dispatcher.drain")
+def drain(webhook_id: str) -> None:
+    """Sends the due deliveries of one webhook; does not wait for their outcome."""
+    broker.woken(UUID(webhook_id))
+    if _drainer is not None:
+        _drainer.drain(UUID(webhook_id))
+
+
+@shared_task(name="dispatcher.sweep")
+def sweep() -> None:
+    """Wakes up what was forgotten: after a crash, or without a broker."""
+    broker.beat_is_alive()
+    for webhook_id, lane in overdue_webhooks(utc_now()):
+        pass_on(webhook_id, lane, 0.0)
+
+
+# The worker process ---------------------------------------------------------------------
+
+
+@celeryd_after_setup.connect
+def start_draining(sender: str, instance: Any, **_: Any) -> None:
+    """Opens this worker's lanes, which are the queues that it consumes."""
+    global _drainer
+    threads = {
+        "fast": settings.CDRHOOK_FAST_LANE_THREADS,
+        "slow": settings.CDRHOOK_SLOW_LANE_THREADS,
+    }
+    lanes = set(instance.app.amqp.queues.consume_from) & set(threads)
+    _drainer = Drainer(
+        send=send_out,
+        clock=utc_now,
+        threads={lane: threads[lane] for lane in sorted(lanes)},
+        pass_on=pass_on,
+    )
+    _drainer.start()
+    threading.Thread(target=_tell_alive, args=(sender,), daemon=True).start()
+
+
+def _tell_alive(name: str) -> None:
+    while not _stopping.is_set():
+        broker.worker_is_alive(name)
+        _stopping.wait(broker.ALIVE_SECONDS / 3)
+
+
+@worker_shutdown.connect
+def stop_draining(**_: Any) -> None:
+    """What is in flight finishes and is recorded; the rest is handed back."""
+    _stopping.set()
+    if _drainer is not None:
+        _drainer.stop(STOP_SECONDS)
+
+
+def alive() -> dict[str, bool]:
+    """Whether database, broker, workers and beat answer (GET /readyz)."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        database = True
+    except DatabaseError:
+        database = False
+    return {"database": database, **broker.signs_of_life()}

@@ -1,0 +1,311 @@
+"""The vocabulary: frozen dataclasses that the pure steps hand to each other.
+
+Standard library only. Decides nothing, reads no clock, knows no database.
+The parts of a CDR refuse unknown keys when they are read from JSON (adapters.cdr_json).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, ClassVar, Final, Literal
+from uuid import UUID
+
+Direction = Literal["internal", "inbound", "outbound", "both", "unknown"]
+CallType = Literal["internal", "external", "unknown"]
+Disposition = Literal[
+    "answered", "no_answer", "busy", "failed", "cancelled", "voicemail"
+]
+Method = Literal["GET", "POST", "PUT"]
+Format = Literal["json", "form"]
+
+FORBID_UNKNOWN_KEYS: Final = {"extra": "forbid"}
+
+# The CDR ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """Something with an id and a name: a PBX, a route, a campaign, a directory."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID_UNKNOWN_KEYS
+
+    id: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A number and the name shown for it: a device, a user, an agent, a DID."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID_UNKNOWN_KEYS
+
+    number: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """The calling party (CLI); `number` is E.164 with + where it is known to be."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID_UNKNOWN_KEYS
+
+    number: str | None = None
+    name: str | None = None
+    location: str | None = None
+    area: str | None = None
+    state: str | None = None
+    country: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """Who rang or answered."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID_UNKNOWN_KEYS
+
+    device: Line = Line()
+    user: Line = Line()
+    agent: Line = Line()
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Legs:
+    """The four legs that dimensions.txt reports about."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID_UNKNOWN_KEYS
+
+    first_rang: Leg = Leg()
+    last_rang: Leg = Leg()
+    answered: Leg = Leg()
+    last_answered: Leg = Leg()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """A recording of the call; `url` is where the PBX keeps it, if it told."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID_UNKNOWN_KEYS
+
+    id: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rating:
+    """What the call cost; `cost` is exact and has no currency of its own."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID_UNKNOWN_KEYS
+
+    cost: Decimal | None = None
+    band: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialer:
+    """What a dialer knows of its call (newfies.txt). Ids may be number or text."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID_UNKNOWN_KEYS
+
+    client_id: int | str | None = None
+    callrequest_id: int | str | None = None
+    campaign: DialerItem | None = None
+    leg_type: int | str | None = None
+    phone_number: str | None = None
+    phonebooks: tuple[DialerItem, ...] = ()
+    gateway: str | None = None
+    amd_status: int | str | None = None
+    incremental_duration: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialerItem:
+    """A campaign or a phonebook of a dialer."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID_UNKNOWN_KEYS
+
+    id: int | str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """A contact of a directory that matched the call (dimensions.txt).
+
+    `phones` holds up to 4 numbers, `fields` up to 10 texts, by position.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID_UNKNOWN_KEYS
+
+    directory: Named = Named()
+    contact_id: str | None = None
+    title: str | None = None
+    full_name: str | None = None
+    company: str | None = None
+    job_title: str | None = None
+    phones: tuple[str | None, ...] = ()
+    email: str | None = None
+    crm_id: str | None = None
+    fields: tuple[str | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cdr:
+    """One call session or one leg, identified by (tenant, `uid`).
+
+    Field by field what `POST /api/v1/cdrs` takes. `None` means unknown; a known 0
+    or False is a value. Times are aware; durations are whole seconds.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID_UNKNOWN_KEYS
+
+    uid: str
+    started_at: dt.datetime
+    call_id: str | None = None
+    pbx: Named = Named()
+    time_zone: str | None = None
+    answered_at: dt.datetime | None = None
+    ended_at: dt.datetime | None = None
+    duration: int | None = None
+    ring_duration: int | None = None
+    talk_duration: int | None = None
+    hold_duration: int | None = None
+    park_duration: int | None = None
+    billed_duration: int | None = None
+    direction: Direction | None = None
+    call_type: CallType | None = None
+    disposition: Disposition | None = None
+    hangup_cause: str | None = None
+    hangup_cause_code: int | None = None
+    abandoned: bool | None = None
+    abandoned_in_park: bool | None = None
+    short_ring: bool | None = None
+    short_call: bool | None = None
+    trunk_to_trunk: bool | None = None
+    caller: Caller = Caller()
+    dialed: Line = Line()
+    legs: Legs = Legs()
+    route: Named = Named()
+    recordings: tuple[Recording, ...] | None = None
+    rating: Rating | None = None
+    user_type: str | None = None
+    sold_by_partner: bool | None = None
+    report_id: str | None = None
+    dialer: Dialer = Dialer()
+    contacts: tuple[Contact, ...] | None = None
+    tags: dict[str, Any] | None = None
+    extra: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """Which field is at fault (dotted path, e.g. `caller.number`) and why."""
+
+    field: str
+    message: str
+
+
+# Filters ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One condition of a webhook: `FIELD:OP:VALUE` (PAYLOADS: envelope, filters)."""
+
+    field: str
+    op: str
+    value: str
+
+
+# Delivery ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """What rendering needs to know of a webhook and of the tenant whose call it is."""
+
+    webhook_id: UUID
+    tenant_external_id: str
+    method: Method
+    format: Format
+    custom_data: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarriedCdr:
+    """A CDR as a delivery carries it; `id` is our id of the stored record."""
+
+    id: UUID
+    cdr: Cdr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedRequest:
+    """The frozen part of a delivery: the same bytes on every try.
+
+    For GET `body` is the encoded payload that goes into the query string and
+    `content_type` is empty.
+    """
+
+    method: Method
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """One attempt about to be made: where to, with which headers, for which delivery.
+
+    `secrets` holds the current signing secret first, then those still valid during a
+    rotation; empty: unsigned. `headers` are the webhook's own.
+    """
+
+    delivery_id: UUID
+    url: str
+    request: RenderedRequest
+    headers: dict[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    also_accept: frozenset[int] = frozenset()
+    test: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phases:
+    """Milliseconds spent in each phase of an attempt; None: not reached."""
+
+    resolve_ms: int | None = None
+    connect_ms: int | None = None
+    tls_ms: int | None = None
+    send_ms: int | None = None
+    wait_ms: int | None = None
+    body_ms: int | None = None
+
+
+Verdict = Literal["delivered", "retry", "blocked"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one attempt ended.
+
+    `duration_ms` runs from the start until the response headers were complete, or
+    until the attempt failed; `ended_at` is after the body was read. `error_class` is
+    a stable word (empty when delivered), `error` a sentence for an administrator.
+    `retry_after` is what the receiver asked for, in seconds, if anything.
+    """
+
+    verdict: Verdict
+    started_at: dt.datetime
+    ended_at: dt.datetime
+    duration_ms: int
+    phases: Phases = Phases()
+    status_code: int | None = None
+    error_class: str = ""
+    error: str = ""
+    response_headers: tuple[tuple[str, str], ...] = ()
+    response_body: bytes = b""
+    address: str = ""
+    retry_after: float | None = None

@@ -1,0 +1,106 @@
+"""The cast and the stage of the whole suite.
+
+Two tenants, acme and globex, and an outsider who may see neither's things.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.test import Client
+
+from tests import environment, servers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dispatcher.models import Tenant
+
+NOW = dt.datetime(2026, 11, 20, 10, 0, tzinfo=dt.UTC)
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[None]:
+    """PostgreSQL, where that is what the suite runs on."""
+    if environment.DATABASE != "postgres":
+        yield
+        return
+    with servers.postgres():
+        yield
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[None]:
+    """A real Valkey at settings.REDIS_URL."""
+    with servers.valkey():
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(database_server: None) -> None:
+    """pytest-django makes its test database after this."""
+
+
+@pytest.fixture
+def now() -> dt.datetime:
+    """The time at which tests happen, unless they say otherwise."""
+    return NOW
+
+
+def _tenant(external_id: str, **settings: Any) -> Tenant:
+    from dispatcher.models import Tenant
+
+    return Tenant.objects.create(
+        external_id=external_id, name=external_id.title(), **settings
+    )
+
+
+@pytest.fixture
+def acme(db: None) -> Tenant:
+    """A tenant."""
+    return _tenant("acme")
+
+
+@pytest.fixture
+def globex(db: None) -> Tenant:
+    """Another tenant."""
+    return _tenant("globex")
+
+
+@pytest.fixture
+def outsider(db: None) -> Tenant:
+    """A tenant that may see nothing of the others."""
+    return _tenant("outsider")
+
+
+@pytest.fixture
+def token_of(db: None) -> Callable[..., str]:
+    """token_of(tenant or partner, *scopes) -> the bearer token's text."""
+    from dispatcher.models import ApiToken, Partner
+
+    def make(owner: Any, *scopes: str) -> str:
+        text = "cdr_" + secrets.token_urlsafe(32)
+        whose = "partner" if isinstance(owner, Partner) else "tenant"
+        ApiToken.objects.create(
+            digest=ApiToken.digest_of(text),
+            hint=text[-4:],
+            **{whose: owner},
+            **{f"can_{scope}": True for scope in scopes},
+        )
+        return text
+
+    return make
+
+
+@pytest.fixture
+def client_for(token_of: Callable[..., str]) -> Callable[..., Client]:
+    """client_for(tenant, *scopes) -> a client that bears such a token."""
+
+    def make(owner: Any, *scopes: str) -> Client:
+        token = token_of(owner, *(scopes or ("ingest", "read", "manage")))
+        return Client(headers={"authorization": f"Bearer {token}"})
+
+    return make

@@ -1,0 +1,35 @@
+"""One running stack and one receiver for all end-to-end tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.receiver import Receiver
+from tests.e2e.stack import Stack, Tenant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def stack(database_server: None) -> Iterator[Stack]:
+    """`cdrhook up`, ready."""
+    running = Stack()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def tenant(stack: Stack) -> Tenant:
+    """A tenant of its own for each test."""
+    return stack.tenant()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver of its own for each test."""
+    running = Receiver()
+    yield running
+    running.close()

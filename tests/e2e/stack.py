@@ -1,0 +1,173 @@
+"""The whole of cdrhook in real processes, as `cdrhook up` starts them."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import psutil
+import requests
+
+from tests import environment, servers
+from tests.servers import wait_for
+
+CDRHOOK = Path(sys.executable).with_name("cdrhook")
+READY_SECONDS = 90
+
+
+class Stack:
+    """Talks to it as strangers do: commands, HTTP, signals."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="cdrhook-e2e-"))
+        self.port = environment.free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.env = {
+            **os.environ,
+            "CDRHOOK_DATA_DIR": str(self.folder),
+            "PORT": str(self.port),
+            "DJANGO_SUPERUSER_USERNAME": "admin",
+            "DJANGO_SUPERUSER_PASSWORD": secrets.token_hex(8),
+            "LOG_LEVEL": "INFO",
+        }
+        self.env.pop("REDIS_URL")
+        if environment.DATABASE == "postgres":
+            name = f"e2e_{secrets.token_hex(4)}"
+            servers.create_database(name)
+            self.env["DATABASE_URL"] = environment.postgres_url(name)
+        self.log = (self.folder / "up.log").open("wb")
+        self.process = subprocess.Popen(
+            [CDRHOOK, "up"], env=self.env, stdout=self.log, stderr=self.log
+        )
+        self.session = requests.Session()
+        try:
+            wait_for("readiness", self.is_ready, READY_SECONDS)
+        except BaseException:
+            self.stop()
+            raise
+
+    def is_ready(self) -> bool:
+        """True when /readyz says so."""
+        assert self.process.poll() is None, self.tail()
+        try:
+            return self.session.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def tail(self) -> str:
+        """The end of the log, for messages."""
+        return (self.folder / "up.log").read_text(errors="replace")[-2000:]
+
+    def command(self, *args: object) -> Any:
+        """Runs a management command; gives its JSON."""
+        done = subprocess.run(
+            [CDRHOOK, *map(str, args), "--json"],
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def tenant(self) -> Tenant:
+        """A new tenant with a token of every scope."""
+        name = f"t-{secrets.token_hex(4)}"
+        self.command("createtenant", name, "--external-id", name)
+        scopes = [word for scope in SCOPES for word in ("--scope", scope)]
+        token = self.command("createtoken", "--tenant", name, *scopes)["token"]
+        return Tenant(self, name, token)
+
+    def workers(self) -> list[psutil.Process]:
+        """The Celery workers among the children."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        return [child for child in children if "worker" in child.cmdline()]
+
+    def broker_url(self) -> str:
+        """Where the Valkey that `up` started listens."""
+        runtime = json.loads((self.folder / "runtime.json").read_text())
+        return str(runtime["redis_url"])
+
+    def stop(self) -> None:
+        """Ends it as an operator would; nothing may be left."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(25)
+        finally:
+            self.process.kill()
+            self.log.close()
+            self.session.close()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+SCOPES = ("ingest", "read", "manage")
+
+
+class Tenant:
+    """A tenant of a stack, and its token."""
+
+    def __init__(self, stack: Stack, external_id: str, token: str) -> None:
+        self.stack, self.external_id = stack, external_id
+        self.headers = {"Authorization": f"Bearer {token}"}
+
+    def webhook(self, url: str, **options: object) -> str:
+        """Creates a webhook, by default of style envelope; gives its id."""
+        options = {"style": "envelope", **options}
+        flags = [
+            word
+            for name, value in options.items()
+            for word in (f"--{name.replace('_', '-')}", value)
+        ]
+        created = self.stack.command(
+            "createwebhook", "--tenant", self.external_id, "--url", url, *flags
+        )
+        return str(created["id"])
+
+    def post(self, body: Any, path: str = "/api/v1/cdrs") -> requests.Response:
+        """POSTs JSON, or bytes as they are."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.stack.session.post(
+            self.stack.url + path, data=data, headers=self.headers, timeout=60
+        )
+
+    def get(self, path: str, **params: Any) -> Any:
+        """GETs JSON."""
+        answer = self.stack.session.get(
+            self.stack.url + path, params=params, headers=self.headers, timeout=30
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def deliveries(self, **params: Any) -> list[dict[str, Any]]:
+        """The newest deliveries, at most 200."""
+        items: list[dict[str, Any]] = self.get(
+            "/api/v1/deliveries", limit=200, **params
+        )["items"]
+        return items
+
+
+def call(uid: str, **values: Any) -> dict[str, Any]:
+    """A call as POST /api/v1/cdrs takes it."""
+    return {
+        "uid": uid,
+        "started_at": "2026-11-20T09:37:35+00:00",
+        "answered_at": "2026-11-20T09:37:40+00:00",
+        "ended_at": "2026-11-20T09:38:45+00:00",
+        "duration": 70,
+        "direction": "inbound",
+        "disposition": "answered",
+        "caller": {"number": "+442031703746", "name": 'Zoë "Z" Ångström & Söhne'},
+        "dialed": {"number": "+442039702436"},
+        "rating": {"cost": "0.0350"},
+        **values,
+    }

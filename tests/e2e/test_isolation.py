@@ -1,0 +1,25 @@
+"""No webhook can take the workers of another."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.e2e.stack import call
+
+pytestmark = pytest.mark.e2e
+
+
+def test_a_receiver_that_never_answers_does_not_delay_another_webhook(tenant, receiver):
+    receiver.script["/hang"] = ["hang"]
+    tenant.webhook(receiver.url("/hang"), retries=10)
+    tenant.webhook(receiver.url("/ok"))
+    waits = []
+    for number in range(30):
+        tenant.post(call(f"c-{number}"))
+        accepted_at = time.time()
+        came = receiver.wait("/ok", number + 1, 5)
+        waits.append(came[-1].at - accepted_at)
+
+    assert max(waits) < 1

@@ -1,0 +1,48 @@
+"""Sets the environment before Django reads its settings; pytest loads this first.
+
+CDRHOOK_TEST_DATABASE chooses the database: sqlite (a file, the default) or postgres.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from pathlib import Path
+
+FOLDER = Path(tempfile.mkdtemp(prefix="cdrhook-test-"))
+DATABASE = os.environ.get("CDRHOOK_TEST_DATABASE", "sqlite")
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on just now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+POSTGRES_PORT = free_port()
+VALKEY_PORT = free_port()
+
+
+def postgres_url(name: str) -> str:
+    """The URL of a database of the suite's PostgreSQL."""
+    return f"postgres://cdrhook@127.0.0.1:{POSTGRES_PORT}/{name}"
+
+
+os.environ.update(
+    SECRET_KEY="a key for tests only, which protects nothing",
+    CDRHOOK_DATA_DIR=str(FOLDER),
+    CDRHOOK_ALLOW_HTTP="1",
+    CDRHOOK_ALLOWED_NETWORKS="127.0.0.0/8",
+    ALLOWED_HOSTS="testserver,127.0.0.1,localhost",
+    REDIS_URL=f"redis://127.0.0.1:{VALKEY_PORT}/0",
+    LOG_LEVEL="WARNING",
+)
+for name in ("DATABASE_URL", "PUBLIC_URL", "FIELD_ENCRYPTION_KEYS", "DEBUG", "PORT"):
+    os.environ.pop(name, None)
+if DATABASE == "postgres":
+    os.environ["DATABASE_URL"] = postgres_url("cdrhook")
+elif DATABASE != "sqlite":
+    raise SystemExit(f"CDRHOOK_TEST_DATABASE is {DATABASE!r}; sqlite or postgres")

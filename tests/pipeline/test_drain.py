@@ -1,0 +1,218 @@
+"""The coordinator: nothing waits for a receiver, nothing is started twice."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import pytest
+from django.db import DatabaseError
+
+from dispatcher.models import Attempt, Delivery, Webhook
+from dispatcher.pipeline import drain as drain_module
+from dispatcher.pipeline.drain import Drainer, Timers
+from tests.pipeline.conftest import answer, call
+from tests.servers import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dispatcher.values import Outcome, Outgoing
+
+pytestmark = [pytest.mark.db, pytest.mark.django_db(transaction=True)]
+
+
+def utc_now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+class Sending:
+    """Stands in for the sending room: answers 200 unless told otherwise."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, list[int]] = defaultdict(list)
+        self.blocked: dict[str, threading.Event] = {}
+        self.sent: list[str] = []
+
+    def __call__(self, outgoing: Outgoing) -> Outcome:
+        self.sent.append(outgoing.url)
+        if outgoing.url in self.blocked:
+            self.blocked[outgoing.url].wait(20)
+        answers = self.answers[outgoing.url]
+        return answer(answers.pop(0) if answers else 200, utc_now())
+
+
+@pytest.fixture
+def sending() -> Iterator[Sending]:
+    sending = Sending()
+    yield sending
+    for event in sending.blocked.values():
+        event.set()
+
+
+@pytest.fixture
+def passed_on() -> list[tuple[object, ...]]:
+    return []
+
+
+@pytest.fixture
+def drainer(sending: Sending, passed_on: list[tuple[object, ...]]) -> Iterator[Drainer]:
+    drainer = Drainer(
+        send=sending,
+        clock=utc_now,
+        threads={"fast": 8, "slow": 8},
+        pass_on=lambda *args: passed_on.append(args),
+    )
+    drainer.start()
+    yield drainer
+    for event in sending.blocked.values():
+        event.set()
+    drainer.stop(10)
+
+
+def states() -> set[str]:
+    return set(Delivery.objects.values_list("state", flat=True))
+
+
+def test_it_goes_on_by_itself_until_nothing_is_due(
+    acme, webhook_of, take, drainer, sending
+):
+    webhook = webhook_of(acme)
+    take(acme, *(call(f"c-{n}") for n in range(120)))
+
+    drainer.drain(webhook.pk)
+
+    wait_for("the end of the backlog", lambda: states() == {"delivered"})
+    assert len(sending.sent) == 120
+    assert Attempt.objects.count() == 120
+
+
+def test_it_retries_when_the_time_has_come_without_being_woken_up_again(
+    acme, webhook_of, take, drainer, sending
+):
+    webhook = webhook_of(acme)
+    sending.answers[webhook.url] = [500, 200]
+    take(acme, call("c-1"))
+
+    drainer.drain(webhook.pk)
+
+    wait_for("the retry", lambda: states() == {"delivered"}, 5)
+    first, second = Attempt.objects.order_by("number")
+    assert 2 <= (second.started_at - first.ended_at).total_seconds() < 3
+
+
+def test_a_webhook_that_hangs_does_not_hold_up_another(
+    acme, webhook_of, take, drainer, sending
+):
+    hanging = webhook_of(acme, url="https://hanging.example/")
+    healthy = webhook_of(acme, url="https://healthy.example/")
+    sending.blocked[hanging.url] = threading.Event()
+    take(acme, *(call(f"c-{n}") for n in range(30)))
+
+    drainer.drain(hanging.pk)
+    drainer.drain(healthy.pk)
+
+    wait_for(
+        "the healthy webhook's deliveries",
+        lambda: not healthy.deliveries.filter(state="pending").exists(),
+        5,
+    )
+    assert sending.sent.count(hanging.url) <= hanging.max_in_flight
+
+
+def test_a_fast_webhook_that_starts_to_hang_goes_to_the_slow_lane_at_once(
+    acme, webhook_of, take, drainer, sending
+):
+    webhook = webhook_of(acme, quick_answers=20, answer_ms=1, max_in_flight=1)
+    sending.blocked[webhook.url] = threading.Event()
+    take(acme, *(call(f"c-{n}") for n in range(10)))
+
+    drainer.drain(webhook.pk)
+
+    wait_for("the slow lane", lambda: Webhook.objects.get().lane == "slow", 5)
+    wait_for(
+        "the rest of the run to be handed back",
+        lambda: Delivery.objects.filter(lease_token__isnull=False).count() == 1,
+        5,
+    )
+    sending.blocked[webhook.url].set()
+    wait_for("the end", lambda: states() == {"delivered"})
+
+
+def test_a_warm_stop_records_what_is_in_flight_and_hands_the_rest_back(
+    acme, webhook_of, take, sending, passed_on
+):
+    webhook = webhook_of(acme, quick_answers=20, answer_ms=1, max_in_flight=1)
+    gate = sending.blocked[webhook.url] = threading.Event()
+    take(acme, call("c-1"), call("c-2"))
+    drainer = Drainer(
+        send=sending,
+        clock=utc_now,
+        threads={"fast": 8},
+        pass_on=lambda *args: passed_on.append(args),
+    )
+    drainer.start()
+    drainer.drain(webhook.pk)
+    wait_for("the first request", lambda: len(sending.sent) == 1)
+
+    threading.Timer(0.3, gate.set).start()
+    drainer.stop(5)
+
+    assert sorted(Delivery.objects.values_list("state", "lease_token")) == [
+        ("delivered", None),
+        ("pending", None),
+    ]
+
+
+def test_results_that_the_database_did_not_take_are_recorded_later(
+    acme, webhook_of, take, drainer, monkeypatch
+):
+    webhook = webhook_of(acme)
+    take(acme, call("c-1"))
+    really = drain_module.record
+    failures = [DatabaseError("away"), DatabaseError("still away")]
+
+    def record(*args, **kwargs):
+        if failures:
+            raise failures.pop()
+        return really(*args, **kwargs)
+
+    monkeypatch.setattr(drain_module, "record", record)
+
+    drainer.drain(webhook.pk)
+
+    wait_for("the record", lambda: states() == {"delivered"}, 10)
+    assert Attempt.objects.count() == 1
+
+
+def test_a_webhook_of_a_lane_that_is_served_elsewhere_is_passed_on(
+    acme, webhook_of, take, sending, passed_on
+):
+    webhook = webhook_of(acme, lane="slow")
+    take(acme, call("c-1"))
+    drainer = Drainer(
+        send=sending,
+        clock=utc_now,
+        threads={"fast": 8},
+        pass_on=lambda *args: passed_on.append(args),
+    )
+    drainer.start()
+
+    drainer.drain(webhook.pk)
+
+    wait_for("passing on", lambda: bool(passed_on), 5)
+    drainer.stop(5)
+    assert passed_on == [(webhook.pk, "slow", 0.0)]
+
+
+def test_timers_ring_once_at_the_earliest_time_asked_for(acme, globex):
+    timers = Timers()
+    timers.arm(acme.pk, 60)
+    timers.arm(acme.pk, 0)
+    timers.arm(globex.pk, 30)
+
+    assert timers.rung() == {acme.pk}
+    assert timers.rung() == set()
+    assert set(timers.armed()) == {globex.pk}
