@@ -51,8 +51,10 @@ def parse_answers(text: str) -> tuple[Answer, ...]:
 
 
 def _parse_answer(word: str) -> Answer:
-    if word == "hang" or word == "drip":
-        return word
+    if word == "hang":
+        return "hang"
+    if word == "drip":
+        return "drip"
     # 1xx is not an end of anything.
     if word.isascii() and word.isdigit() and 200 <= int(word) <= 599:
         return int(word)

@@ -250,6 +250,13 @@ UNFOLD = {
     "SITE_SYMBOL": "call_log",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": "dispatcher.admin.navigation.favicon",
+        },
+    ],
     "STYLES": ["dispatcher.admin.navigation.stylesheet"],
     "SIDEBAR": {"navigation": "dispatcher.admin.navigation.sidebar"},
 }

@@ -25,6 +25,7 @@ class Output:
             MAX_WAITING_LINES
         )
         self._dropped = 0
+        self._readers: list[threading.Thread] = []
         threading.Thread(target=self._write, daemon=True, name="output").start()
 
     def say(self, text: str) -> None:
@@ -33,13 +34,21 @@ class Output:
 
     def follow(self, name: str, pipe: IO[bytes]) -> None:
         """Passes on what comes out of `pipe` until it is closed, but no empty lines."""
-        threading.Thread(
+        self._readers = [one for one in self._readers if one.is_alive()]
+        reader = threading.Thread(
             target=self._read, args=(name, pipe), daemon=True, name=f"output-{name}"
-        ).start()
+        )
+        self._readers.append(reader)
+        reader.start()
 
     def flush(self, timeout_seconds: float = 1.0) -> None:
-        """Waits until what was said is out, but not for ever."""
+        """Waits until what children and supervisor have said is out, not for ever.
+
+        Children must have ended; a pipe may still be held open by what they left.
+        """
         give_up_at = time.monotonic() + timeout_seconds
+        for reader in self._readers:
+            reader.join(max(0.0, give_up_at - time.monotonic()))
         while self._lines.unfinished_tasks and time.monotonic() < give_up_at:
             time.sleep(0.01)
 

@@ -1,6 +1,7 @@
 """Which processes make up cdrhook: web, workers by lane, beat; and their command lines.
 
-Starts nothing. The Procfile lists the same ones.
+The graces add up to less than 20 s with Valkey's: so long may a stop take. Starts
+nothing. The Procfile lists the same ones.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from cdrhook.supervisor.process import Program
 
 WORKER_STAGE: Final = 1
 # What is in flight finishes: a request takes at most 10 s.
-WORKER_GRACE_SECONDS: Final = 15.0
+WORKER_GRACE_SECONDS: Final = 14.0
+# Beat looks at its clock once a second.
+BEAT_GRACE_SECONDS: Final = 3.0
 # Threads of one worker that coordinate drains; requests have an executor of their own.
 DRAIN_THREADS: Final = 4
 
@@ -53,7 +56,9 @@ def worker(name: str, node: str, queues: str) -> Program:
 
 def beat() -> Program:
     """The one beat; its scheduler comes from the settings."""
-    return Program(name="beat", command=_celery("beat"))
+    return Program(
+        name="beat", command=_celery("beat"), grace_seconds=BEAT_GRACE_SECONDS
+    )
 
 
 def _celery(command: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import threading
 import time
 from typing import TYPE_CHECKING, Final
@@ -15,21 +16,24 @@ _ANY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # 
 
 
 def is_ready(host: str, port: int, host_header: str) -> bool:
-    """Whether GET /readyz is answered, by anything but 5xx.
+    """Whether GET /healthz says that every part of the system answers.
 
-    Other statuses than 200 come from a proxy's rules (redirect to https): there is
-    nothing more to wait for then.
+    Not /readyz: its 503 are errors in the log. An answer that is no JSON comes from
+    somebody's rules (a redirect to https): there is nothing to wait for then.
     """
     connection = http.client.HTTPConnection(
         _ANY_ADDRESS.get(host, host), port, timeout=5.0
     )
     try:
-        connection.request("GET", "/readyz", headers={"Host": host_header})
-        return connection.getresponse().status < 500
+        connection.request("GET", "/healthz", headers={"Host": host_header})
+        parts = json.loads(connection.getresponse().read())
+    except ValueError:
+        return True
     except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
+    return all(parts.values())
 
 
 class Readiness:

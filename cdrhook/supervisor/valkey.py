@@ -99,7 +99,7 @@ def program(folder: Path, address: Address) -> Program:
         name="valkey",
         command=(find_server(), str(config)),
         stage=LAST_STAGE,
-        grace_seconds=2.0,
+        grace_seconds=1.5,
         # It writes out what it holds first; that takes it a tenth of a second.
         death_signal=signal.SIGTERM,
     )

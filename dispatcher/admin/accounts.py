@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group, User
 from dispatcher.admin.unfolded import ModelAdmin
 
 if TYPE_CHECKING:
-    UnfoldedUserAdmin = DjangoUserAdmin
+    UnfoldedUserAdmin = DjangoUserAdmin[User]
     UnfoldedGroupAdmin = DjangoGroupAdmin
 else:
     from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -36,8 +36,12 @@ class GroupAdmin(UnfoldedGroupAdmin):
     """Permissions that users share."""
 
 
-# Django's own admin registers both when it is imported, which was above.
-for _model, _model_admin in ((User, UserAdmin), (Group, GroupAdmin)):
-    if admin.site.is_registered(_model):
-        admin.site.unregister(_model)
-    admin.site.register(_model, _model_admin)
+def _register(model: Any, page: Any) -> None:
+    """Django's own admin registers both when it is imported, which was above."""
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)
+    admin.site.register(model, page)
+
+
+_register(User, UserAdmin)
+_register(Group, GroupAdmin)

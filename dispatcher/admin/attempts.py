@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 # The receiver's answer is kept up to this many bytes (DESIGN: Retry rule).
 SHOWN_BODY: Final = 4096
+_BAR: Final = 120
 PHASES: Final = ("resolve", "connect", "tls", "send", "wait", "body")
 
 
@@ -41,7 +42,7 @@ def milliseconds(value: int) -> str:
 
 
 def _phases(attempt: Attempt) -> list[dict[str, Any]]:
-    """Name and length of each phase, and its share of the whole in percent."""
+    """Name and length of each phase, and the length of its bar in pixels."""
     lengths = {name: getattr(attempt, f"{name}_ms") for name in PHASES}
     known = {name: ms for name, ms in lengths.items() if ms is not None}
     whole = sum(known.values()) or 1
@@ -49,7 +50,7 @@ def _phases(attempt: Attempt) -> list[dict[str, Any]]:
         {
             "name": "TLS" if name == "tls" else name,
             "length": milliseconds(ms),
-            "share": round(100 * ms / whole),
+            "bar": round(_BAR * ms / whole),
         }
         for name, ms in known.items()
     ]

@@ -48,9 +48,7 @@ def _webhooks(stored: StoredCdr) -> list[dict[str, Any]]:
     owed: dict[Webhook, list[OwedCdr]] = {}
     items = (
         OwedCdr.objects.filter(cdr=stored)
-        .select_related(
-            "webhook__tenant", "webhook__partner", "delivery__webhook"
-        )
+        .select_related("webhook__tenant", "webhook__partner", "delivery__webhook")
         .defer(
             "delivery__request_body",
             "webhook__secret",
@@ -107,7 +105,11 @@ def _got(webhook: Webhook, items: list[OwedCdr]) -> dict[str, Any]:
 
 
 def _missed(webhook: Webhook, stored: StoredCdr, cdr: Cdr) -> dict[str, Any]:
-    return {**_named(webhook), "deliveries": [], "why_not": why_not(webhook, stored, cdr)}
+    return {
+        **_named(webhook),
+        "deliveries": [],
+        "why_not": why_not(webhook, stored, cdr),
+    }
 
 
 def why_not(webhook: Webhook, stored: StoredCdr, cdr: Cdr) -> str:

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 
 from dispatcher.admin.cdr_page import page_context
 from dispatcher.admin.delivery_filters import calls_named
-from dispatcher.admin.moments import both
+from dispatcher.admin.moments import UNKNOWN, both
 from dispatcher.admin.readonly import ReadOnlyAdmin, page_of
 from dispatcher.admin.unfolded import DropdownFilter
 from dispatcher.models import StoredCdr, Tenant
@@ -53,9 +53,7 @@ class CdrAdmin(ReadOnlyAdmin):
         "call",
         "numbers",
         "tenant",
-        "direction",
-        "disposition",
-        "seconds",
+        "went",
         "source",
         "started",
         "accepted",
@@ -97,10 +95,16 @@ class CdrAdmin(ReadOnlyAdmin):
             cdr.dialed_number or "?",
         )
 
-    @admin.display(description="Duration")
-    def seconds(self, cdr: StoredCdr) -> str:
-        """In seconds; a dash where it is not known."""
-        return "–" if cdr.duration is None else f"{cdr.duration} s"
+    @admin.display(description="Call")
+    def went(self, cdr: StoredCdr) -> SafeString:
+        """How it ended, over its direction and length."""
+        seconds = "" if cdr.duration is None else f"{cdr.duration} s"
+        return format_html(
+            '{}<br><span class="cdr-fine cdr-nowrap">{} {}</span>',
+            cdr.disposition or UNKNOWN,
+            cdr.direction,
+            seconds,
+        )
 
     @admin.display(description="Started")
     def started(self, cdr: StoredCdr) -> str:

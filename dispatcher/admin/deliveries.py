@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, IntegerField, OuterRef, Prefetch, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -15,19 +15,17 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
-from dispatcher import tasks
+from dispatcher.admin import delivery_actions
 from dispatcher.admin import delivery_filters as filters
 from dispatcher.admin.delivery_page import page_context
 from dispatcher.admin.labels import HELD, host_of, label, shown_state
-from dispatcher.admin.moments import absolute, both
+from dispatcher.admin.moments import UNKNOWN, both
 from dispatcher.admin.paging import CappedChangeList
 from dispatcher.admin.readonly import ReadOnlyAdmin, page_of
 from dispatcher.admin.site import ending_in_the_id
 from dispatcher.models import Delivery, OwedCdr
-from dispatcher.pipeline import resend
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from uuid import UUID
 
     from django.db.models import QuerySet
@@ -35,8 +33,6 @@ if TYPE_CHECKING:
 
 # Calls that a row of the list names; a batch carries up to thousands.
 NAMED_CALLS: Final = 2
-# One action is one request: what is more than this is for `cdrhook replay`.
-MAX_AT_ONCE: Final = 1_000
 
 
 class DeliveryList(CappedChangeList):
@@ -97,12 +93,13 @@ class DeliveryAdmin(ReadOnlyAdmin):
             .only("delivery", "cdr__uid", "cdr__caller_number", "cdr__dialed_number")
             .order_by("id")[:NAMED_CALLS]
         )
-        return (
+        deliveries: QuerySet[Delivery] = (
             self.get_page_queryset(request)
             .defer("request_body", "webhook__secret", "webhook__previous_secret")
             .prefetch_related(Prefetch("carried", named, to_attr="named_calls"))
             .annotate(call_count=_call_count())
         )
+        return deliveries
 
     def get_page_queryset(self, request: HttpRequest) -> Any:
         """One delivery, body and all."""
@@ -145,7 +142,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
             "",
             "{}",
             (
-                (_call(delivery, owed.cdr.uid, numbers(owed.cdr)),)
+                (_call(delivery, owed.cdr.uid, _numbers(owed.cdr)),)
                 for owed in delivery.named_calls
             ),
         )
@@ -175,21 +172,23 @@ class DeliveryAdmin(ReadOnlyAdmin):
         return format_html(
             '<div class="cdr-outcome"><strong>{}</strong> {}</div>',
             delivery.last_status_code or "",
-            delivery.last_error or ("" if delivery.last_status_code else "–"),
+            delivery.last_error or ("" if delivery.last_status_code else UNKNOWN),
         )
 
     @admin.display(description="Next try")
     def next_try(self, delivery: Delivery) -> str:
         """When it is due, relative and absolute."""
         if delivery.state != Delivery.PENDING:
-            return "–"
+            return UNKNOWN
         now, due = timezone.now(), delivery.next_attempt_at
         if shown_state(delivery) == HELD:
-            return format_html('<span class="cdr-fine">{}</span>', "when it is up again")
+            return format_html(
+                '<span class="cdr-fine">{}</span>', "when it is up again"
+            )
         if delivery.lease_until is not None and delivery.lease_until > now:
             return "under way"
         if due is None or due <= now:
-            return format_html('due<br><span class="cdr-fine">{}</span>', absolute(due))
+            return both(due, now, "due")
         return both(due, now)
 
     @admin.display(description="Created")
@@ -202,14 +201,12 @@ class DeliveryAdmin(ReadOnlyAdmin):
     @admin.action(description="Send again", permissions=["operate"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Makes the chosen ones pending again: same id, same body, tries anew."""
-        done, refused = _send_again(_ids(queryset))
-        _tell(request, "will be sent again", done, refused, _NOT_RESENT)
+        delivery_actions.send_again(request, queryset)
 
     @admin.action(description="Cancel", permissions=["operate"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Gives up those of the chosen ones that are pending."""
-        done, refused = _cancel(_ids(queryset))
-        _tell(request, "cancelled", done, refused, _NOT_CANCELLED)
+        delivery_actions.cancel(request, queryset)
 
     # The page ------------------------------------------------------------------------
 
@@ -217,7 +214,8 @@ class DeliveryAdmin(ReadOnlyAdmin):
         """The page's address ends in the id; its two buttons are below it."""
         own: list[URLPattern] = super().get_urls()
         view = self.admin_site.admin_view
-        buttons = (("resend", _resend_one), ("cancel", _cancel_one))
+        steps = delivery_actions
+        buttons = (("resend", steps.send_again), ("cancel", steps.cancel))
         return [
             *(
                 path(
@@ -240,14 +238,10 @@ class DeliveryAdmin(ReadOnlyAdmin):
             if not self.has_operate_permission(request):
                 raise PermissionDenied
             if request.method == "POST":
-                step(request, delivery_id)
+                step(request, Delivery.objects.filter(pk=delivery_id))
             return HttpResponseRedirect(page_of(Delivery(pk=delivery_id)))
 
         return view
-
-
-_NOT_RESENT: Final = "pending already, a test call, or its webhook has been deleted"
-_NOT_CANCELLED: Final = "not pending any more"
 
 
 def _call_count() -> Subquery:
@@ -270,49 +264,10 @@ def _call(delivery: Delivery, uid: str, note: str) -> SafeString:
     )
 
 
-def numbers(cdr: Any) -> str:
-    """`caller → dialed`, with a question mark for a number that is not known."""
-    return f"{cdr.caller_number or '?'} → {cdr.dialed_number or '?'}"
-
-
-def _ids(queryset: QuerySet[Any]) -> list[UUID]:
-    return list(queryset.values_list("pk", flat=True)[:MAX_AT_ONCE])
-
-
-def _send_again(ids: Iterable[UUID]) -> tuple[int, int]:
-    """How many were made pending, and how many could not be; wakes their webhooks."""
-    now = timezone.now()
-    woken = [resend.redeliver(delivery_id, now) for delivery_id in ids]
-    webhooks = [webhook for webhook in woken if webhook is not None]
-    tasks.wake_up(set(webhooks))
-    return len(webhooks), len(woken) - len(webhooks)
-
-
-def _cancel(ids: Iterable[UUID]) -> tuple[int, int]:
-    now = timezone.now()
-    changed = [resend.cancel(delivery_id, now) for delivery_id in ids]
-    return changed.count(True), changed.count(False)
-
-
-def _resend_one(request: HttpRequest, delivery_id: UUID) -> None:
-    _tell(request, "will be sent again", *_send_again([delivery_id]), _NOT_RESENT)
-
-
-def _cancel_one(request: HttpRequest, delivery_id: UUID) -> None:
-    _tell(request, "cancelled", *_cancel([delivery_id]), _NOT_CANCELLED)
-
-
-def _tell(
-    request: HttpRequest, what: str, done: int, refused: int, why: str
-) -> None:
-    """How many were changed, and how many were not and why."""
-    if done:
-        messages.success(request, f"{_deliveries(done)} {what}.")
-    if refused:
-        messages.warning(request, f"{_deliveries(refused)} left as it was: {why}.")
-
-
-def _deliveries(count: int) -> str:
-    return "1 delivery" if count == 1 else f"{count:,} deliveries"
-
-
+def _numbers(cdr: Any) -> SafeString:
+    """Caller and dialed number, with a question mark for a number that is not known."""
+    return format_html(
+        '<span class="cdr-nowrap">{}</span> <span class="cdr-nowrap">→ {}</span>',
+        cdr.caller_number or "?",
+        cdr.dialed_number or "?",
+    )

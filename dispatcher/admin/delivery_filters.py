@@ -245,9 +245,7 @@ def as_uuid(text: str) -> UUID | None:
 def calls_named(term: str) -> Q:
     """Calls of that uid, or from or to that number, with or without its plus sign."""
     numbers = {term, term.removeprefix("+"), f"+{term.removeprefix('+')}"}
-    return (
-        Q(uid=term) | Q(caller_number__in=numbers) | Q(dialed_number__in=numbers)
-    )
+    return Q(uid=term) | Q(caller_number__in=numbers) | Q(dialed_number__in=numbers)
 
 
 def search(queryset: QuerySet[Any], text: str) -> QuerySet[Any]:

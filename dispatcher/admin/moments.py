@@ -8,14 +8,22 @@ from uuid import UUID
 
 from django.utils.html import format_html
 
+# What stands where there is nothing to show.
+UNKNOWN: Final = "\N{EN DASH}"
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
 def absolute(moment: dt.datetime | None) -> str:
     """`2026-11-23 01:40:11` in UTC; a dash for no moment."""
     if moment is None:
-        return "–"
+        return UNKNOWN
     return f"{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def short(moment: dt.datetime, now: dt.datetime) -> str:
+    """The time alone on the day of `now`, else date and time, in UTC."""
+    same_day = moment.astimezone(dt.UTC).date() == now.astimezone(dt.UTC).date()
+    return absolute(moment)[11:] if same_day else absolute(moment)
 
 
 def relative(moment: dt.datetime, now: dt.datetime) -> str:
@@ -34,16 +42,17 @@ def _length(seconds: int) -> str:
     return f"{seconds} s"
 
 
-def both(moment: dt.datetime | None, now: dt.datetime) -> str:
-    """The relative form over the absolute one, as HTML."""
+def both(moment: dt.datetime | None, now: dt.datetime, word: str = "") -> str:
+    """The relative form, or `word`, over the absolute one, as HTML; the date only if not today's."""
     if moment is None:
-        return "–"
+        return UNKNOWN
     return format_html(
         '<span class="cdr-nowrap">{}</span><br>'
-        '<time class="cdr-fine" datetime="{}">{}</time>',
-        relative(moment, now),
+        '<time class="cdr-fine" datetime="{}" title="{} UTC">{}</time>',
+        word or relative(moment, now),
         moment.isoformat(),
         absolute(moment),
+        short(moment, now),
     )
 
 

@@ -47,6 +47,11 @@ def stylesheet(_request: HttpRequest) -> str:
     return static("dispatcher/admin.css")
 
 
+def favicon(_request: HttpRequest) -> str:
+    """The address of the picture in the browser's tab."""
+    return static("dispatcher/favicon.svg")
+
+
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The groups of the sidebar, the overview first."""
     groups = [

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db.models import Q
 from django.urls import reverse
 
 from dispatcher.admin.labels import host_of, label, owner_name
-from dispatcher.admin.moments import both, first_id_at
+from dispatcher.admin.moments import UNKNOWN, both, first_id_at
 from dispatcher.admin.paging import count_text, counted_up_to
 from dispatcher.admin.readonly import page_of
 from dispatcher.models import Delivery, QuarantinedRecord, Webhook
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
 COUNTED: Final = 10_000
 LISTED: Final = 10
 DAY: Final = dt.timedelta(hours=24)
+_AGE: Final = "&age=24h"
+# What becomes of the calls of a webhook that is down (DESIGN: Endpoint health).
+_MEANWHILE: Final = MappingProxyType(
+    {
+        "hold": "calls are held",
+        "try": "every call is tried",
+        "fail": "calls fail at once",
+    }
+)
 WAITING: Final = Q(active=False) | Q(health="DOWN")
 
 
@@ -54,25 +64,35 @@ def _figures(now: dt.datetime) -> list[Figure]:
     waiting = Webhook.objects.filter(WAITING)
     today = deliveries.filter(id__gte=first_id_at(now - DAY))
     return [
-        _figure("Pending", pending.exclude(webhook__in=waiting), "going out", "info"),
-        _figure("Held", pending.filter(webhook__in=waiting), "webhook down or off"),
-        _figure("Failed", today.filter(state=Delivery.FAILED), "last 24 h", "bad"),
-        _figure("Delivered", today.filter(state=Delivery.DELIVERED), "last 24 h"),
+        _figure("pending", pending.exclude(webhook__in=waiting), "going out", "info"),
+        _figure(
+            "held", pending.filter(webhook__in=waiting), "webhook down or off", "warn"
+        ),
+        _figure(
+            "failed", today.filter(state="failed"), "of the last 24 h", "bad", _AGE
+        ),
+        _figure(
+            "delivered",
+            today.filter(state="delivered"),
+            "of the last 24 h",
+            "good",
+            _AGE,
+        ),
         _quarantine(),
     ]
 
 
 def _figure(
-    title: str, rows: QuerySet[Delivery], note: str, colour: str = ""
+    state: str, rows: QuerySet[Delivery], note: str, colour: str, age: str = ""
 ) -> Figure:
     count = counted_up_to(rows, COUNTED)
     link = reverse("admin:dispatcher_delivery_changelist")
     return Figure(
-        title=title,
+        title=state.capitalize(),
         count=count_text(count, COUNTED),
         note=note,
-        link=f"{link}?state={title.lower()}",
-        colour=(colour or {"Held": "warn"}.get(title, "good")) if count else "plain",
+        link=f"{link}?state={state}{age}",
+        colour=colour if count else "plain",
     )
 
 
@@ -105,7 +125,7 @@ def _troubled(now: dt.datetime) -> list[dict[str, Any]]:
             "health": label(webhook.health),
             "since": both(webhook.down_since, now),
             "last_success": both(webhook.last_success_at, now),
-            "when_down": webhook.when_down,
+            "meanwhile": _MEANWHILE[webhook.when_down],
         }
         for webhook in webhooks
     ]
@@ -113,23 +133,21 @@ def _troubled(now: dt.datetime) -> list[dict[str, Any]]:
 
 def _failures(now: dt.datetime) -> list[dict[str, Any]]:
     failed = (
-        Delivery.objects.filter(state=Delivery.FAILED)
+        Delivery.objects.filter(state=Delivery.FAILED, test_uid="")
         .select_related("webhook")
         .only(
-            "state", "last_status_code", "last_error", "ended_at", "test_uid",
+            "state", "last_status_code", "last_error", "ended_at",
             "webhook__url", "webhook__style",
         )[:LISTED]
     )  # fmt: skip
     return [
         {
             "page": page_of(delivery),
-            "id": str(delivery.pk),
             "host": host_of(delivery.webhook.url),
             "style": delivery.webhook.style,
-            "status": delivery.last_status_code or "–",
+            "status": delivery.last_status_code or UNKNOWN,
             "error": delivery.last_error,
             "ended": both(delivery.ended_at, now),
-            "test": bool(delivery.test_uid),
         }
         for delivery in failed
     ]

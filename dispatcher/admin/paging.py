@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from django.core.paginator import Paginator
 
@@ -38,10 +38,10 @@ class CappedPaginator(PaginatorBase):
     @cached_property
     def found(self) -> int:
         """How many rows were found: at most COUNTED + 1."""
-        return counted_up_to(self.object_list, COUNTED)  # type: ignore[arg-type]  # the changelist hands over a queryset
+        return counted_up_to(cast("QuerySet[Any]", self.object_list), COUNTED)
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]  # cached_property there, too
+    def count(self) -> int:
         """How many rows can be paged through."""
         return min(self.found, COUNTED)
 

@@ -16,8 +16,8 @@ SHOWN_HEX: Final = 4 * 1024
 LAID_OUT: Final = 512 * 1024
 _ROW: Final = 16
 _STRUCTURE: Final = frozenset("{}[],:")
-_TOKENS: Final = re.compile(
-    r'''"(?:[^"\\]|\\.)*"|\{\s*\}|\[\s*\]|[{}\[\],:]|[^\s{}\[\],:"]+'''
+_PIECES: Final = re.compile(
+    r""""(?:[^"\\]|\\.)*"|\{\s*\}|\[\s*\]|[{}\[\],:]|[^\s{}\[\],:"]+"""
 )
 
 
@@ -78,33 +78,31 @@ def json_text(document: str) -> str:
 def _indented(document: str) -> str:
     """Valid JSON with a line for each value; `json` would rewrite the numbers."""
     depth, parts = 0, []
-    for token in _TOKENS.findall(document):
-        if token not in _STRUCTURE:
-            parts.append(_decoded(token))
+    for piece in _PIECES.findall(document):
+        if piece not in _STRUCTURE:
+            parts.append(_decoded(piece))
             continue
-        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(token, 0)
-        parts.append(_laid_out(token, "\n" + "  " * depth))
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(piece, 0)
+        parts.append(_laid_out(piece, "\n" + "  " * depth))
     return "".join(parts)
 
 
-def _laid_out(token: str, line: str) -> str:
-    if token == ":":
+def _laid_out(piece: str, line: str) -> str:
+    if piece == ":":
         return ": "
-    return line + token if token in "}]" else token + line
+    return line + piece if piece in "}]" else piece + line
 
 
-def _decoded(token: str) -> str:
+def _decoded(piece: str) -> str:
     """A text without its `\\u00e9`; anything else as it stands."""
-    if not token.startswith('"'):
-        return "".join(token.split())
-    return json.dumps(json.loads(token), ensure_ascii=False)
+    if not piece.startswith('"'):
+        return "".join(piece.split())
+    return json.dumps(json.loads(piece), ensure_ascii=False)
 
 
 def form_text(body: bytes) -> str:
     """Form data, decoded, a `name = value` line for each pair."""
-    pairs = parse_qsl(
-        body.decode("utf-8", "backslashreplace"), keep_blank_values=True
-    )
+    pairs = parse_qsl(body.decode("utf-8", "backslashreplace"), keep_blank_values=True)
     lines = "\n".join(f"{name} = {value}" for name, value in pairs)
     return text(lines.encode("utf-8", "replace"))
 

@@ -65,9 +65,7 @@ class ReadOnlyAdmin(ModelAdmin):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Who may run actions here: whoever holds Django's permission to change."""
         meta = self.opts
-        return bool(
-            request.user.has_perm(f"{meta.app_label}.change_{meta.model_name}")
-        )
+        return bool(request.user.has_perm(f"{meta.app_label}.change_{meta.model_name}"))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """The list that does not count everything."""
@@ -97,8 +95,8 @@ class ReadOnlyAdmin(ModelAdmin):
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "original": obj,
             "title": str(obj),
+            "name": str(obj),
             "subtitle": None,
             "media": self.media,
             "list_url": reverse(
@@ -107,7 +105,7 @@ class ReadOnlyAdmin(ModelAdmin):
             **self.page_context(request, obj),
             **(extra_context or {}),
         }
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]  # Django's own way
+        request.current_app = self.admin_site.name
         return TemplateResponse(request, self.page_template, context)
 
     def found(self, request: HttpRequest, object_id: str) -> Any:

@@ -46,7 +46,9 @@ class CdrhookAdminSite(AdminSite):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
         """The overview: what went out, what failed, what needs attention."""
-        context = {"overview": overview(timezone.now()), **(extra_context or {})}
+        may_see = request.user.has_perm("dispatcher.view_delivery")
+        shown = overview(timezone.now()) if may_see else None
+        context = {"overview": shown, **(extra_context or {})}
         return super().index(request, context)
 
 

@@ -22,7 +22,6 @@ class OwnerAdmin(ModelAdmin):
 
     list_per_page = 50
     list_fullwidth = True
-    show_full_result_count = False
     actions = None
 
     def has_delete_permission(

@@ -88,7 +88,6 @@ class TokenAdmin(ModelAdmin):
     sortable_by = ()
     list_per_page = 50
     list_fullwidth = True
-    show_full_result_count = False
     actions: Any = ("revoke",)
 
     def has_change_permission(

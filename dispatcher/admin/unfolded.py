@@ -27,7 +27,9 @@ else:
     from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
     from unfold.sites import UnfoldAdminSite as AdminSite
     from unfold.views import ChangeList
-    from unfold.widgets import UnfoldAdminCheckboxSelectMultiple as CheckboxesWidget
+    from unfold.widgets import (
+        UnfoldAdminCheckboxSelectMultipleWidget as CheckboxesWidget,
+    )
     from unfold.widgets import UnfoldAdminSelectWidget as SelectWidget
     from unfold.widgets import UnfoldAdminTextInputWidget as TextInputWidget
 

@@ -34,22 +34,20 @@ else:
     HeaderModelForm = CustomDataModelForm = forms.ModelForm
 
 UNCHANGED: Final = "***"
-SECRET_HELP: Final = (
+HELP_ABOUT_SIGNING: Final = (
     "Empty: a whsec_ secret is made and shown once (style feed: none)."
     " The word none: requests are not signed."
 )
 
 
 class WebhookForm(WebhookModelForm):
-    """The settings of a webhook, together with the rows under them.
-
-    """
+    """The settings of a webhook, together with the rows under them."""
 
     style = forms.ChoiceField(widget=SelectWidget)
     secret = forms.CharField(
         required=False,
         strip=True,
-        help_text=SECRET_HELP,
+        help_text=HELP_ABOUT_SIGNING,
         widget=TextInputWidget(attrs={"autocomplete": "off"}),
     )
 
@@ -133,7 +131,7 @@ class PartFormSet(PartFormSetBase):
         return [
             row
             for row in self.forms
-            if not self._should_delete_form(row)
+            if not self._should_delete_form(row)  # type: ignore[attr-defined]  # missing in the stubs
             and (row.has_changed() or row in self.initial_forms)
         ]
 
@@ -145,7 +143,7 @@ class PartFormSet(PartFormSetBase):
             if place[1] not in row.errors:
                 row.add_error(place[1], message)
         else:
-            self._non_form_errors.append(message)
+            self._non_form_errors.append(message)  # type: ignore[attr-defined]  # missing in the stubs
 
     @property
     def _names(self) -> set[str]:
@@ -159,7 +157,9 @@ class FilterForm(FilterModelForm):
     """One condition; the fields that there are, are offered as one types."""
 
     op = forms.ChoiceField(
-        choices=[(name, name) for name in OPERATORS], widget=SelectWidget
+        label="Operator",
+        choices=[(name, name) for name in OPERATORS],
+        widget=SelectWidget,
     )
     value = forms.CharField(required=False, strip=False, widget=TextInputWidget)
 

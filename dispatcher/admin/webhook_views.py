@@ -88,7 +88,7 @@ def tested(request: HttpRequest, webhook: Webhook) -> dict[str, Any] | None:
     """The outcome of the test that the address names; None if it names none."""
     try:
         delivery = (
-            Delivery.objects.filter(webhook=webhook, pk=request.GET.get(TESTED))
+            Delivery.objects.filter(webhook=webhook, pk=request.GET.get(TESTED, ""))
             .exclude(test_uid="")
             .defer("request_body")
             .first()

@@ -1,4 +1,4 @@
-"""Webhooks: the list with their health, and the page that changes one.
+"""Webhooks: the page that makes or changes one.
 
 Everything is saved by pipeline.subscribe, so that nothing is let through here that the
 API refuses. Deleted webhooks are not shown; their deliveries are.
@@ -11,20 +11,17 @@ from typing import TYPE_CHECKING, Any, Final
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Count, F, IntegerField, OuterRef, Subquery
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from django.utils import timezone
-from django.utils.html import format_html
 
 from dispatcher import tasks
 from dispatcher.admin import webhook_views
-from dispatcher.admin.labels import host_of, label, owner_name
 from dispatcher.admin.moments import both
 from dispatcher.admin.paging import count_text
 from dispatcher.admin.readonly import page_of
 from dispatcher.admin.site import ending_in_the_id
-from dispatcher.admin.unfolded import ModelAdmin, TabularInline
+from dispatcher.admin.unfolded import TabularInline
 from dispatcher.admin.webhook_forms import (
     CustomDataForm,
     FilterForm,
@@ -32,10 +29,15 @@ from dispatcher.admin.webhook_forms import (
     PartFormSet,
     WebhookForm,
 )
+from dispatcher.admin.webhook_list import (
+    COUNTED_PENDING,
+    OWNER,
+    WebhookList,
+    state_labels,
+)
 from dispatcher.cdr_fields import FIELDS
 from dispatcher.models import (
     CustomData,
-    Delivery,
     Webhook,
     WebhookFilter,
     WebhookHeader,
@@ -44,46 +46,26 @@ from dispatcher.pipeline import subscribe
 from dispatcher.pipeline.draft import COLUMNS
 
 if TYPE_CHECKING:
-    from django.db.models import QuerySet
     from django.http import HttpRequest
-    from django.utils.safestring import SafeString
 
-COUNTED_PENDING: Final = 1_000
-
-OWNER: Final = ("tenant", "partner")
 SETTINGS: Final = (
-    ("Request", ("url", "style", "method", "format", "active")),
+    ("Request", ("url", ("style", "active"), ("method", "format")), ""),
     (
         "Trying again",
         (
-            "retries",
-            "also_accept",
-            "honour_retry_after",
-            "disable_on_410",
-            "when_down",
-            "when_disabled",
+            ("retries", "also_accept"),
+            ("honour_retry_after", "disable_on_410"),
+            ("when_down", "when_disabled"),
         ),
+        "",
     ),
-    ("Pace and order", ("max_in_flight", "max_per_second", "ordered")),
+    ("Pace and order", (("max_in_flight", "max_per_second"), "ordered"), ""),
     (
         "What is sent",
-        ("on_update", "batch_size", "batch_seconds", "resource"),
+        ("on_update", ("batch_size", "batch_seconds"), "resource"),
+        "Size and seconds are for style batch, the resource is for style feed.",
     ),
 )
-
-
-def pending_of(webhook: str = "pk") -> Subquery:
-    """How many deliveries a webhook has pending, at most COUNTED_PENDING + 1."""
-    some = Delivery.objects.filter(
-        webhook=OuterRef(OuterRef(webhook)), state=Delivery.PENDING
-    ).order_by()
-    counted = (
-        Delivery.objects.filter(pk__in=some.values("pk")[: COUNTED_PENDING + 1])
-        .order_by()
-        .values(one=F("state"))
-        .annotate(count=Count("pk"))
-    )
-    return Subquery(counted.values("count"), output_field=IntegerField())
 
 
 class Part(TabularInline):
@@ -91,6 +73,7 @@ class Part(TabularInline):
 
     formset = PartFormSet
     extra = 0
+    hide_title = True
 
 
 class Filters(Part):
@@ -121,95 +104,12 @@ class Headers(Part):
 
 
 @admin.register(Webhook)
-class WebhookAdmin(ModelAdmin):
+class WebhookAdmin(WebhookList):
     """The webhooks that are not deleted."""
 
     form = WebhookForm
     inlines = (Filters, CustomDataRows, Headers)
-    list_display = (
-        "goes_to",
-        "owner",
-        "kind",
-        "state",
-        "pending",
-        "succeeded",
-        "failed",
-    )
-    list_filter = ("style", "active", "health", "lane")
-    list_select_related = ("tenant", "partner")
-    search_fields = ("url", "tenant__external_id", "tenant__name")
-    search_help_text = "Part of the URL, tenant"
-    autocomplete_fields = OWNER
-    list_per_page = 50
-    list_fullwidth = True
-    sortable_by = ()
-    actions = None
     change_form_outer_before_template = "admin/dispatcher/webhook/status.html"
-
-    # The list ------------------------------------------------------------------------
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Webhook]:
-        """Without deleted ones; secrets stay in the database."""
-        webhooks: QuerySet[Webhook] = super().get_queryset(request)
-        return (
-            webhooks.filter(deleted_at__isnull=True)
-            .defer("secret", "previous_secret")
-            .annotate(pending_count=pending_of())
-        )
-
-    @admin.display(description="URL")
-    def goes_to(self, webhook: Webhook) -> SafeString:
-        """Host over path; the whole URL is on its page."""
-        host = host_of(webhook.url)
-        rest = webhook.url.partition(host)[2]
-        return format_html(
-            '<strong>{}</strong><br><span class="cdr-fine cdr-break">{}</span>',
-            host,
-            rest,
-        )
-
-    @admin.display(description="Belongs to")
-    def owner(self, webhook: Webhook) -> SafeString:
-        """The tenant's id or the partner's name."""
-        kind = "tenant" if webhook.tenant_id else "partner"
-        return format_html(
-            '{}<br><span class="cdr-fine">{}</span>', owner_name(webhook), kind
-        )
-
-    @admin.display(description="Style")
-    def kind(self, webhook: Webhook) -> SafeString:
-        """Style over method and format."""
-        return format_html(
-            '{}<br><span class="cdr-fine">{} {}</span>',
-            webhook.style,
-            webhook.method,
-            webhook.format,
-        )
-
-    @admin.display(description="State")
-    def state(self, webhook: Webhook) -> SafeString:
-        """Health, whether it is switched off, and its lane where that is slow."""
-        return state_labels(webhook)
-
-    @admin.display(description="Pending")
-    def pending(self, webhook: Any) -> SafeString:
-        """Their number, with a link to them."""
-        return format_html(
-            '<a href="{}?state=waiting&amp;webhook={}">{}</a>',
-            reverse("admin:dispatcher_delivery_changelist"),
-            webhook.pk,
-            count_text(webhook.pending_count or 0, COUNTED_PENDING),
-        )
-
-    @admin.display(description="Last success")
-    def succeeded(self, webhook: Webhook) -> str:
-        """When a delivery last arrived."""
-        return both(webhook.last_success_at, timezone.now())
-
-    @admin.display(description="Last failure")
-    def failed(self, webhook: Webhook) -> str:
-        """When an attempt last failed."""
-        return both(webhook.last_failure_at, timezone.now())
 
     # The page ------------------------------------------------------------------------
 
@@ -222,7 +122,10 @@ class WebhookAdmin(ModelAdmin):
         """The owner is chosen once, and the secret is typed once."""
         first = ("Belongs to", {"fields": OWNER})
         secret = ("Signature", {"fields": ("secret",)})
-        rest = [(title, {"fields": names}) for title, names in SETTINGS]
+        rest = [
+            (title, {"fields": names, "description": note})
+            for title, names, note in SETTINGS
+        ]
         return [first, *rest, secret] if obj is None else [first, *rest]
 
     def get_readonly_fields(
@@ -304,7 +207,10 @@ class WebhookAdmin(ModelAdmin):
             return super().delete_view(request, object_id, extra_context)
         if not self.has_delete_permission(request, webhook):
             raise PermissionDenied
-        self.log_deletions(request, Webhook.objects.filter(pk=webhook.pk).defer("secret", "previous_secret"))
+        self.log_deletions(
+            request,
+            Webhook.objects.filter(pk=webhook.pk).defer("secret", "previous_secret"),
+        )
         cancelled = subscribe.delete_webhook(webhook, now=timezone.now())
         messages.success(
             request, f"The webhook was deleted; {cancelled} deliveries were cancelled."
@@ -315,13 +221,6 @@ class WebhookAdmin(ModelAdmin):
         """Only the webhook: what it sent stays, and is not to be listed by the million."""
         note = "What it has sent stays visible; what it has pending is cancelled."
         return [str(obj) for obj in objs] + [note], {"webhooks": len(objs)}, set(), []
-
-
-def state_labels(webhook: Webhook) -> SafeString:
-    """Health, `off` where it is not active, `slow lane` where it is in that."""
-    off = label("off", "warn") if not webhook.active else ""
-    slow = label("slow lane", "warn") if webhook.lane == "slow" else ""
-    return format_html("{} {} {}", label(webhook.health), off, slow)
 
 
 def status(webhook: Any) -> dict[str, Any]:

@@ -3,14 +3,21 @@
 Interprets nothing.
 """
 
+import contextlib
+import functools
 import re
-from typing import IO, Final
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import IO, Any, Final
 
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from dispatcher.api.problems import Problem
 
 MAX_BYTES: Final = 5 * 1024 * 1024
+MAX_DISCARDED: Final = 32 * 1024 * 1024
+_CHUNK: Final = 64 * 1024
 
 # What a client that was told no type sends along: curl, and Python's urllib.
 _UNTOLD: Final = frozenset({"", "application/x-www-form-urlencoded"})
@@ -36,6 +43,35 @@ def read_json(request: HttpRequest) -> bytes:
     if kind not in _UNTOLD and not _JSON.fullmatch(kind):
         raise Problem(415, "Send JSON, with Content-Type: application/json.")
     return read(request)
+
+
+def drained(
+    view: Callable[..., HttpResponseBase],
+) -> Callable[..., HttpResponseBase]:
+    """A view that refuses a body only after it has come in, up to a bound.
+
+    A client that is still sending would see a broken pipe in the place of our answer.
+    One that asked beforehand (Expect: 100-continue) has not begun.
+    """
+
+    @functools.wraps(view)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response = view(request, *args, **kwargs)
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            with contextlib.suppress(OSError):  # the client has gone: so be it
+                _discard(request)
+        return response
+
+    return answered
+
+
+def _discard(request: HttpRequest) -> None:
+    if "Expect" in request.headers:
+        return
+    stream = _stream(request, request.headers.get("Content-Length", ""))
+    left = MAX_DISCARDED
+    while left > 0 and (chunk := stream.read(_CHUNK)):
+        left -= len(chunk)
 
 
 def _stream(request: HttpRequest, length: str) -> IO[bytes] | HttpRequest:

@@ -136,7 +136,8 @@ def _of_validation(error: ValidationError) -> Problem:
 def _field(location: tuple[int | str, ...]) -> str:
     """A dotted path as the caller knows it: without `body` and our parameter's name."""
     source, *path = location
-    if source == "body" and len(path) > 1:
+    # ninja leaves our parameter's name in before an item of a list in the query.
+    if len(path) > {"body": 1, "query": 2}.get(str(source), len(path)):
         path = path[1:]
     return ".".join(str(part) for part in path) or str(source)
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_core import PydanticCustomError
 
 from dispatcher.api.problems import Problem, listed
 from dispatcher.models import Webhook
@@ -47,12 +46,6 @@ def _operand(value: object) -> object:
         return "1" if value else "0"
     if isinstance(value, int | float):
         return str(value)
-    return value
-
-
-def _absent(value: object) -> object:
-    if value is None:
-        raise PydanticCustomError("null", "must not be null")
     return value
 
 
@@ -100,9 +93,7 @@ class WebhookChanges(BaseModel):
     honour_retry_after: bool = False
     disable_on_410: bool = False
     also_accept: list[int] = Field([], description="Statuses beside 200 and 201")
-    secret: Annotated[str, BeforeValidator(_absent)] | None = Field(
-        None, description='Text, or "none"; never shown again'
-    )
+    secret: str | None = Field(None, description='Text, or "none"; shown by no GET')
     id: str | None = Field(None, description="Read-only")
     tenant: str | None = Field(None, description="Read-only")
     partner: str | None = Field(None, description="Read-only")

@@ -12,7 +12,9 @@ from dispatcher.models.ids import uuid7
 from dispatcher.models.tenancy import Tenant
 from dispatcher.models.webhook import Webhook
 
-LEASE: Final = dt.timedelta(seconds=45)
+# Twice the 15 s that must be left when a request starts: what a dead process held is
+# sent by another soon.
+LEASE: Final = dt.timedelta(seconds=30)
 # The longest wait that the retry rule knows: 10 x 2 s, or a Retry-After of 60 s.
 LONGEST_WAIT: Final = dt.timedelta(seconds=120)
 

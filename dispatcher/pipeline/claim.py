@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Q
 
 from dispatcher.adapters import cdr_json
 from dispatcher.models import Attempt, CdrRevision, Delivery, OwedCdr, Webhook
@@ -98,6 +98,9 @@ def claim(
             return Claim(webhook.pk, webhook.lane, no_room=True)
         size, count = _room(webhook, now)
         count = min(count, capacity[webhook.lane])
+        if size * count == 0:
+            # Whatever ends next makes room and has this webhook looked at again.
+            return Claim(webhook.pk, webhook.lane)
         rows = _due(webhook, now, limit=size * count)
         if not rows:
             return Claim(webhook.pk, webhook.lane, wait_until=_earliest(webhook))
@@ -140,8 +143,6 @@ def _run_size(webhook: Webhook) -> int:
 
 
 def _due(webhook: Webhook, now: dt.datetime, *, limit: int) -> list[Delivery]:
-    if limit <= 0:
-        return []
     rows = Delivery.objects.filter(webhook=webhook, state=Delivery.PENDING)
     if webhook.ordered:
         # The first in order, due or not: one that waits holds up those behind it.
@@ -160,8 +161,10 @@ def _earliest(webhook: Webhook) -> dt.datetime | None:
     pending = Delivery.objects.filter(
         webhook=webhook, state=Delivery.PENDING, lease_token__isnull=True
     )
-    earliest: dt.datetime | None = pending.aggregate(at=Min("next_attempt_at"))["at"]
-    return earliest
+    times = pending.order_by("next_attempt_at")
+    if webhook.ordered:
+        times = pending.order_by("call_end", "id")
+    return times.values_list("next_attempt_at", flat=True).first()
 
 
 def _pace(webhook: Webhook, sent: int, now: dt.datetime) -> dt.datetime | None:

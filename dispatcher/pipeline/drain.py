@@ -56,6 +56,8 @@ FLUSH_ROWS: Final = 50
 FLUSH_SECONDS: Final = 0.2
 MIN_LEASE_LEFT: Final = dt.timedelta(seconds=15)
 LONGEST_TIMER_SECONDS: Final = 60.0
+# Between two looks at a webhook that had nothing to send.
+SHORTEST_TIMER_SECONDS: Final = 0.01
 AGAIN_AFTER_ERROR_SECONDS: Final = 0.5
 # After so many claims, see what has ended before the next ones.
 CLAIMS_A_STEP: Final = 20
@@ -175,7 +177,7 @@ class Drainer:
         self._ended_since = 0.0
         # Webhooks to look at, in the order in which they turned up (a set with order).
         self._dirty: dict[UUID, None] = {}
-        self._crowded: deque[UUID] = deque()
+        self._crowded: dict[UUID, None] = {}
         self._timers = Timers()
         self._flush_now = False
         self._flush_not_before = 0.0
@@ -274,7 +276,9 @@ class Drainer:
             self._flush_now = True
             self._dirty[event.run.webhook_id] = None
             if self._crowded:
-                self._dirty[self._crowded.popleft()] = None
+                first = next(iter(self._crowded))
+                del self._crowded[first]
+                self._dirty[first] = None
 
     def _flush_is_due(self) -> bool:
         if not self._ended or time.monotonic() < self._flush_not_before:
@@ -296,9 +300,10 @@ class Drainer:
         for webhook_id, retry_at in recorded.retries.items():
             self._arm(webhook_id, retry_at)
 
-    def _arm(self, webhook_id: UUID, at: dt.datetime) -> None:
+    def _arm(self, webhook_id: UUID, at: dt.datetime, least: float = 0.0) -> None:
         # A hair late rather than early: too early would mean to look twice.
-        self._timers.arm(webhook_id, (at - self._clock()).total_seconds() + 0.002)
+        seconds = (at - self._clock()).total_seconds() + 0.002
+        self._timers.arm(webhook_id, max(seconds, least))
 
     def _claim(self, webhook_id: UUID) -> None:
         try:
@@ -311,12 +316,12 @@ class Drainer:
             return
         if claimed.no_room:
             if claimed.lane in self._threads:
-                self._crowded.append(webhook_id)
+                self._crowded[webhook_id] = None
             else:
                 self._pass_on(webhook_id, claimed.lane, 0.0)
             return
         if claimed.wait_until is not None:
-            self._arm(webhook_id, claimed.wait_until)
+            self._arm(webhook_id, claimed.wait_until, SHORTEST_TIMER_SECONDS)
         for items in claimed.runs:
             run = Run(items, claimed.lane)
             self._runs.add(run)

@@ -9,6 +9,9 @@ import pytest
 
 from dispatcher import tasks
 from dispatcher.models import Partner, Tenant, Webhook
+from dispatcher.payloads import envelope
+from dispatcher.payloads.base import Style
+from dispatcher.pipeline import draft
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +39,22 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> list[UUID]:
     ids: list[UUID] = []
     monkeypatch.setattr(tasks, "wake_up", ids.extend)
     return ids
+
+
+@pytest.fixture
+def feed_style(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judges webhooks by what PAYLOADS allows a feed, whichever styles there are."""
+    feed = Style(
+        name="feed",
+        owners=("partner", "tenant"),
+        methods=("POST",),
+        formats=("json",),
+        filters=False,
+        custom_data=False,
+        max_cdrs=5000,
+        render=envelope.render,
+    )
+    monkeypatch.setattr(draft, "style", lambda _name: feed)
 
 
 @pytest.fixture

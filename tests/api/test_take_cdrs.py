@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import json
+from typing import Any
+
 import pytest
 
 from dispatcher.api import body, cdrs
@@ -101,17 +105,25 @@ def test_a_body_beyond_five_mebibytes_is_too_large(send):
     assert "5 MiB" in problem["detail"]
 
 
-def test_a_length_that_is_not_told_beforehand_is_bounded_all_the_same(api):
-    class Endless:
-        def read(self, size: int) -> bytes:
-            return b" " * size
-
-    response = api.post(
+def chunked(api: Any, sent: bytes) -> Any:
+    """A request without Content-Length, as a server hands it to Django."""
+    return api.post(
         PATH,
         content_type="application/json",
-        headers={"transfer-encoding": "chunked", "content-length": ""},
-        **{"wsgi.input": Endless(), "CONTENT_LENGTH": ""},
+        headers={"transfer-encoding": "chunked"},
+        **{"wsgi.input": io.BytesIO(sent), "CONTENT_LENGTH": ""},
     )
+
+
+def test_a_body_whose_length_is_not_told_is_taken(api):
+    response = chunked(api, json.dumps(record("a")).encode())
+
+    assert response.status_code == 202
+    assert response.json()["accepted"] == 1
+
+
+def test_a_body_whose_length_is_not_told_is_bounded_all_the_same(api):
+    response = chunked(api, b" " * (body.MAX_BYTES + 1))
 
     assert response.status_code == 413
 
@@ -144,3 +156,21 @@ def test_it_says_when_to_try_again_if_it_cannot_commit(api, monkeypatch):
 
     assert response.status_code == 503
     assert int(response["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("client_sends", ["all of it", "nothing before our answer"])
+def test_a_refused_body_is_read_to_its_end_so_that_the_answer_arrives(
+    api, client_sends
+):
+    sent = io.BytesIO(b" " * (body.MAX_BYTES + 100_000))
+    asks = client_sends != "all of it"
+
+    response = api.post(
+        PATH,
+        content_type="application/json",
+        headers={"expect": "100-continue"} if asks else {},
+        **{"wsgi.input": sent, "CONTENT_LENGTH": str(len(sent.getvalue()))},
+    )
+
+    assert response.status_code == 413
+    assert sent.tell() == (0 if asks else len(sent.getvalue()))

@@ -26,7 +26,7 @@ def end_at(minute: int) -> dict[str, dt.datetime]:
     return {"ended_at": dt.datetime(2026, 11, 20, 9, minute, tzinfo=dt.UTC)}
 
 
-def test_a_claimed_delivery_is_leased_for_45_seconds(acme, webhook_of, take, now):
+def test_a_claimed_delivery_is_leased_for_a_while(acme, webhook_of, take, now):
     webhook = webhook_of(acme)
     take(acme, call("c-1"))
 
@@ -82,6 +82,16 @@ def test_max_in_flight_counts_the_runs_of_every_process(acme, webhook_of, take, 
     assert claim_all(webhook, now) == []
     finish(first, 200, now)
     assert len(claim_all(webhook, now)) == 1
+
+
+def test_a_webhook_with_all_its_requests_under_way_is_not_looked_at_by_the_clock(
+    acme, webhook_of, take, now
+):
+    webhook = webhook_of(acme, max_in_flight=1)
+    take(acme, call("c-1"), call("c-2"))
+    claim_all(webhook, now)
+
+    assert claim(webhook.pk, now=now, capacity=ROOM).wait_until is None
 
 
 def test_due_deliveries_go_out_in_order_of_call_end(acme, webhook_of, take, now):
@@ -155,8 +165,8 @@ def test_a_lease_that_ran_out_is_taken_over_and_noted_as_interrupted(
     take(acme, call("c-1"))
     (dead,) = claim_all(webhook, now)
 
-    (next_one,) = claim_all(webhook, now + dt.timedelta(seconds=46))
-    finish(next_one, 200, now + dt.timedelta(seconds=46))
+    (next_one,) = claim_all(webhook, now + LEASE + dt.timedelta(seconds=1))
+    finish(next_one, 200, now + LEASE + dt.timedelta(seconds=1))
 
     assert next_one.delivery_id == dead.delivery_id
     assert list(Attempt.objects.values_list("number", "error_class")) == [
@@ -170,9 +180,9 @@ def test_whoever_lost_the_lease_changes_nothing(acme, webhook_of, take, now):
     webhook = webhook_of(acme)
     take(acme, call("c-1"))
     (slow,) = claim_all(webhook, now)
-    claim_all(webhook, now + dt.timedelta(seconds=46))
+    claim_all(webhook, now + LEASE + dt.timedelta(seconds=1))
 
-    finish(slow, 500, now + dt.timedelta(seconds=47))
+    finish(slow, 500, now + LEASE + dt.timedelta(seconds=2))
 
     row = only_delivery()
     assert row.lease_token not in (None, slow.token)

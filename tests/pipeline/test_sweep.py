@@ -31,7 +31,7 @@ def test_a_delivery_that_is_being_sent_is_left_alone(acme, webhook_of, take, now
     take(acme, call("c-1"))
     claim_all(webhook, now)
 
-    assert overdue_webhooks(later(now, 30)) == []
+    assert overdue_webhooks(later(now, 29)) == []
 
 
 def test_a_delivery_whose_sender_died_is_found_when_its_lease_has_run_out(
@@ -41,7 +41,7 @@ def test_a_delivery_whose_sender_died_is_found_when_its_lease_has_run_out(
     take(acme, call("c-1"))
     claim_all(webhook, now)
 
-    assert overdue_webhooks(later(now, 47)) == [(webhook.pk, "fast")]
+    assert overdue_webhooks(later(now, 32)) == [(webhook.pk, "fast")]
 
 
 def test_a_retry_that_nobody_remembers_is_found(acme, webhook_of, take, now):

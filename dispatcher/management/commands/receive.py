@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import json
 import signal
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -60,7 +60,7 @@ class Command(BaseCommand):
     """Prints what it receives until SIGINT or SIGTERM. Needs no database."""
 
     help = "A receiver on 127.0.0.1 for trying things out."
-    requires_system_checks: ClassVar = []
+    requires_system_checks: tuple[str, ...] = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Options as in DESIGN, "Commands"."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from django.core.management.base import BaseCommand, CommandError
 
 from cdrhook.supervisor.folder import FolderInUseError
@@ -18,7 +16,7 @@ class Command(BaseCommand):
         "Migrates the database, then runs web, workers, beat and (where REDIS_URL is"
         " unset) Valkey until SIGINT, SIGTERM or SIGHUP."
     )
-    requires_system_checks: ClassVar = []
+    requires_system_checks: tuple[str, ...] = ()
 
     def handle(self, *_args: object, **_options: object) -> None:
         """Exits 1 with the reason where it cannot start."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
@@ -15,7 +13,7 @@ class Command(BaseCommand):
     """Serves on HOST and PORT until SIGTERM or SIGINT."""
 
     help = "Runs the web server on HOST and PORT."
-    requires_system_checks: ClassVar = []
+    requires_system_checks: tuple[str, ...] = ()
 
     def handle(self, *_args: object, **_options: object) -> None:
         """Exits 1, saying what to set, where there is no SECRET_KEY."""

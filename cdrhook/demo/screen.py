@@ -1,0 +1,88 @@
+"""What the demo shows: one line an event, in colour on a terminal.
+
+Decides nothing; turns deliveries, as the API lists them, into lines.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from typing import IO, TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+GREEN: Final = "32"
+YELLOW: Final = "33"
+RED: Final = "31"
+BOLD: Final = "1"
+DIM: Final = "2"
+
+
+class Screen:
+    """Prints to `stream`, flushed line by line."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._colours = stream.isatty() and not os.environ.get("NO_COLOR")
+
+    def line(self, text: str = "", colour: str = "") -> None:
+        """Prints one line."""
+        if colour and self._colours:
+            text = f"\x1b[{colour}m{text}\x1b[0m"
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+    def event(self, now: dt.datetime, call: str, text: str, colour: str = "") -> None:
+        """Prints what happened to a call."""
+        local = now.astimezone()
+        self.line(f"{local:%H:%M:%S}  {call[:8]:<8}  {text}", colour)
+
+    def address(self, admin: str, user: str, password: str, kept_in: str) -> None:
+        """Prints where to look and how to log in."""
+        self.line()
+        for name, value in (
+            ("Admin", f"{admin}/admin/"),
+            ("User", user),
+            ("Password", f"{password}   (kept in {kept_in})"),
+            ("Deliveries", f"{admin}/admin/webhook/webhookcdr/"),
+            ("API", f"{admin}/api/v1/docs"),
+        ):
+            self.line(f"  {name:<12}{value}", BOLD)
+        self.line()
+
+
+def attempt_text(
+    webhook: str,
+    attempt: Mapping[str, Any],
+    fate: str,
+    signature: str,
+) -> tuple[str, str]:
+    """How an attempt ended, and the colour to say it in."""
+    seconds = (attempt["duration_ms"] or 0) / 1000
+    took = f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+    outcome = str(attempt["status_code"] or attempt["error_class"] or "failed")
+    delivered = not attempt["error_class"]
+    extras = [f"signature {signature}" if signature and delivered else "", fate]
+    said = "; ".join(text for text in extras if text)
+    text = f"{webhook:<9} attempt {attempt['number']}  {outcome} after {took}"
+    colour = GREEN if delivered else RED if fate == GIVEN_UP else YELLOW
+    return f"{text}; {said}" if said else text, colour
+
+
+GIVEN_UP: Final = "given up: failed, can be sent again in the admin"
+
+
+def fate_of(delivery: Mapping[str, Any], number: int, now: dt.datetime) -> str:
+    """What comes after attempt `number` of a delivery, as far as it is the last one."""
+    if number != delivery["attempts"][-1]["number"]:
+        return ""
+    if delivery["state"] == "failed":
+        return GIVEN_UP
+    if delivery["state"] == "held":
+        return "held: the receiver is down"
+    if delivery["state"] == "pending" and delivery["next_attempt_at"]:
+        due = dt.datetime.fromisoformat(delivery["next_attempt_at"])
+        wait = max(0.0, (due - now).total_seconds())
+        return f"again in {wait:.0f} s"
+    return ""

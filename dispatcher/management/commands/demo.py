@@ -1,0 +1,57 @@
+"""`cdrhook demo`: the whole stack at work, with calls and receivers of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from cdrhook.demo.demo import Demo
+from cdrhook.demo.webhooks import STYLES
+
+if TYPE_CHECKING:
+    from django.core.management.base import CommandParser
+
+
+class Command(BaseCommand):
+    """Runs until Ctrl-C; leaves nothing running."""
+
+    help = "Shows cdrhook at work: a PBX, three receivers, the admin."
+    requires_system_checks: tuple[str, ...] = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Options for tests and for the curious."""
+        parser.add_argument(
+            "--exit-after",
+            type=int,
+            default=0,
+            metavar="N",
+            help="end by itself after N deliveries have arrived",
+        )
+        parser.add_argument(
+            "--style",
+            choices=STYLES,
+            default=os.environ.get("STYLE") or "envelope",
+            help="payload style; also as STYLE in the environment",
+        )
+
+    def handle(self, *_args: object, **options: Any) -> None:
+        """Exits 1 where something went wrong, which was said."""
+        try:
+            demo = Demo(
+                wanted_port=settings.PORT,
+                style=options["style"],
+                exit_after=options["exit_after"],
+            )
+            went_well = demo.run()
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+        except BrokenPipeError:
+            # Nobody reads any more (`make demo | head`); nothing is left to be said.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return
+        if not went_well:
+            sys.exit(1)

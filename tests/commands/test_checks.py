@@ -1,0 +1,71 @@
+"""System checks name the setting at fault and say what to do."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+from django.core.checks import run_checks
+
+LONG = "a key that is long enough"
+
+
+def ids(*, deploy: bool = False) -> set[str]:
+    """The ids of our own messages, each of which has a hint."""
+    messages = [
+        message
+        for message in run_checks(include_deployment_checks=deploy)
+        if str(message.id).startswith("cdrhook.")
+    ]
+    assert all(message.hint for message in messages)
+    return {str(message.id) for message in messages}
+
+
+def test_a_developers_settings_are_clean():
+    assert ids() == set()
+
+
+@pytest.mark.parametrize("url", ["", "cdrhook.example", "ftp://x/", "https://"])
+def test_a_public_url_must_be_one(settings, url):
+    settings.PUBLIC_URL = url
+
+    assert ids() == {"cdrhook.E001"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ([LONG], set()),
+        (["short"], {"cdrhook.E002"}),
+        (["", LONG], {"cdrhook.E002"}),
+        ([LONG, LONG], {"cdrhook.E003"}),
+    ],
+)
+def test_keys_must_be_keys(settings, keys, expected):
+    settings.FIELD_ENCRYPTION_KEYS = keys
+
+    assert ids() == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("PUBLIC_URL", "http://127.0.0.1:8000", "W001"),
+        ("PUBLIC_URL", "http://[::1]:8000", "W001"),
+        ("PUBLIC_URL", "http://localhost", "W001"),
+        ("CDRHOOK_ALLOW_HTTP", True, "W002"),
+        ("CDRHOOK_ALLOWED_NETWORKS", [ipaddress.ip_network("0.0.0.0/0")], "W003"),
+        ("METRICS_TOKEN", "short", "W004"),
+    ],
+)
+def test_what_is_wrong_for_the_outside_world_is_told_at_deployment(
+    settings, name, value, expected
+):
+    settings.PUBLIC_URL = "https://cdrhook.example.com"
+    settings.CDRHOOK_ALLOW_HTTP = False
+    assert not ids(deploy=True)
+
+    setattr(settings, name, value)
+
+    assert ids(deploy=True) == {f"cdrhook.{expected}"}
+    assert ids() == set()

@@ -1,0 +1,136 @@
+"""createwebhook: every flag has its effect."""
+
+from __future__ import annotations
+
+import pytest
+
+from dispatcher.models import Partner, Webhook
+from dispatcher.pipeline.subscribe import draft_of
+from dispatcher.values import Filter
+
+pytestmark = [pytest.mark.db, pytest.mark.django_db]
+
+MINIMUM = ["createwebhook", "--tenant=acme", "--url=https://receiver.example/cdr"]
+ENVELOPE = [*MINIMUM, "--style=envelope", "--json"]
+
+
+def test_a_webhook_is_made_with_the_documented_defaults(acme, run):
+    answer = run(*ENVELOPE).answer
+
+    webhook = Webhook.objects.get()
+    assert answer == {"id": str(webhook.pk), "secret": webhook.secret}
+    assert answer["secret"].startswith("whsec_")
+    assert (webhook.tenant, webhook.style, webhook.active) == (acme, "envelope", True)
+    assert (webhook.method, webhook.format, webhook.retries) == ("POST", "json", 1)
+
+
+@pytest.mark.parametrize(
+    ("flags", "name", "value"),
+    [
+        (["--method=PUT"], "method", "PUT"),
+        (["--format=form"], "format", "form"),
+        (["--retries=0"], "retries", 0),
+        (["--retries", "10"], "retries", 10),
+        (["--max-in-flight=1"], "max_in_flight", 1),
+        (["--when-down=try"], "when_down", "try"),
+        (["--batch-size=7"], "batch_size", 7),
+        (["--batch-seconds=5"], "batch_seconds", 5),
+        (["--resource=billing"], "resource", "billing"),
+        (["--inactive"], "active", False),
+        (["--custom=a=b=c", "--custom=d="], "custom_data", (("a", "b=c"), ("d", ""))),
+        (["--header=x-api-key=k=1"], "headers", (("x-api-key", "k=1"),)),
+        (
+            ["--filter=dir:eq:inbound", "--filter=cliName:contains:a:b"],
+            "filters",
+            (Filter("dir", "eq", "inbound"), Filter("cliName", "contains", "a:b")),
+        ),
+    ],
+)
+def test_every_flag_has_its_effect(acme, run, flags, name, value):
+    ran = run(*ENVELOPE, *flags)
+
+    assert ran.code == 0
+    assert getattr(draft_of(Webhook.objects.get()), name) == value
+
+
+@pytest.mark.parametrize(
+    ("given", "answered", "stored"), [("none", None, ""), ("mine", "mine", "mine")]
+)
+def test_a_secret_may_be_given_or_declined(acme, run, given, answered, stored):
+    answer = run(*ENVELOPE, f"--secret={given}").answer
+
+    assert answer["secret"] == answered
+    assert Webhook.objects.get().secret == stored
+
+
+def test_a_partner_may_own_it(run):
+    partner = Partner.objects.create(name="Operator")
+
+    run(
+        "createwebhook",
+        f"--partner={partner.pk}",
+        "--url=https://receiver.example/",
+        "--style=flat",
+        "--json",
+    )
+
+    assert Webhook.objects.get().partner == partner
+
+
+@pytest.mark.parametrize(
+    ("flags", "field"),
+    [
+        (["--retries=11"], "retries"),
+        (["--retries=-1"], "retries"),
+        (["--method=PATCH"], "method"),
+        (["--filter=dir"], "filters.0"),
+        (["--filter=dur:gt:1", "--filter=dur:gt:x"], "filters.1.value"),
+        (["--custom=a=1", "--custom=a=2"], "custom_data"),
+        (["--header=host=x"], "headers"),
+        (["--url=https://169.254.169.254/"], "url"),
+        (["--style=nonsense"], "style"),
+        (["--tenant=nobody"], "tenant"),
+    ],
+)
+def test_what_may_not_be_saved_is_a_problem_that_names_it(acme, run, flags, field):
+    ran = run(*ENVELOPE, *flags)
+
+    assert (ran.code, ran.out) == (1, "")
+    assert field in ran.fields
+    assert not Webhook.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--format=xml"],
+        ["--when-down=wait"],
+        ["--resource=all"],
+        ["--retries=few"],
+        ["--custom=a"],
+        ["--header=a"],
+        ["--nonsense"],
+    ],
+)
+def test_bad_usage_exits_2(acme, run, flags):
+    assert run(*ENVELOPE, *flags).code == 2
+
+
+def test_url_and_style_are_required(acme, run):
+    assert run(*MINIMUM).code == 2
+    assert run("createwebhook", "--tenant=acme", "--style=flat").code == 2
+
+
+def test_people_are_shown_the_secret_once(acme, run):
+    signed = run(*MINIMUM, "--style=envelope")
+    unsigned = run(*MINIMUM, "--style=envelope", "--secret=none")
+
+    assert "whsec_" in signed.out
+    assert unsigned.out.endswith("Unsigned.\n")
+
+
+def test_people_are_told_what_is_at_fault(acme, run):
+    ran = run(*MINIMUM, "--style=envelope", "--retries=11")
+
+    assert ran.code == 1
+    assert "retries: " in ran.err
