@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.contrib.admin import ShowFacets
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.template.response import TemplateResponse
@@ -39,7 +40,11 @@ class ReadOnlyAdmin(ModelAdmin):
     actions: Any = None
     paginator = CappedPaginator
     show_full_result_count = False
+    # Facets count every choice of every filter.
+    show_facets = ShowFacets.NEVER
     sortable_by = ()
+    # Columns bring links of their own; one within another is no HTML.
+    list_display_links = None
     list_per_page = 50
     list_max_show_all = 50
     list_fullwidth = True

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django_celery_beat import (  # type: ignore[import-untyped]  # it ships no hints
+from django_celery_beat import (
     models,
 )
-from django_celery_beat.admin import (  # type: ignore[import-untyped]  # it ships no hints
+from django_celery_beat.admin import (
     PeriodicTaskAdmin as BeatTaskAdmin,
 )
 from django_celery_beat.admin import PeriodicTaskForm, TaskSelectWidget

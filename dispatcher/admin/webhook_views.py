@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from dispatcher.admin.attempts import attempt_row
 from dispatcher.admin.labels import label
+from dispatcher.admin.moments import absolute
 from dispatcher.admin.readonly import page_of
 from dispatcher.models import Attempt, Delivery, Webhook
 from dispatcher.pipeline import subscribe
@@ -72,7 +73,8 @@ def _rotate(request: HttpRequest, webhook: Webhook) -> str:
     show_secret(request, secret)
     if until is not None:
         messages.info(
-            request, f"Requests are signed with the former one as well until {until}."
+            request,
+            f"The former one signs as well until {absolute(until)} UTC.",
         )
     return ""
 

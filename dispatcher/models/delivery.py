@@ -15,6 +15,9 @@ from dispatcher.models.webhook import Webhook
 # Twice the 15 s that must be left when a request starts: what a dead process held is
 # sent by another soon.
 LEASE: Final = dt.timedelta(seconds=30)
+# A lease further ahead than this was made before the clock was set back. More than
+# LEASE, because whoever looks may have read the clock a while ago, or on another host.
+LONGEST_LEASE: Final = dt.timedelta(seconds=45)
 # The longest wait that the retry rule knows: 10 x 2 s, or a Retry-After of 60 s.
 LONGEST_WAIT: Final = dt.timedelta(seconds=120)
 
@@ -150,7 +153,7 @@ class Delivery(models.Model):
         return (
             Q(lease_until__isnull=True)
             | Q(lease_until__lte=now)
-            | Q(lease_until__gt=now + LEASE)
+            | Q(lease_until__gt=now + LONGEST_LEASE)
         )
 
     @staticmethod
@@ -159,7 +162,7 @@ class Delivery(models.Model):
         return Q(
             lease_token__isnull=False,
             lease_until__gt=now,
-            lease_until__lte=now + LEASE,
+            lease_until__lte=now + LONGEST_LEASE,
         )
 
 

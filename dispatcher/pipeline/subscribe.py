@@ -138,13 +138,12 @@ def delete_webhook(webhook: Webhook, *, now: dt.datetime) -> int:
     """
     rows = Webhook.objects.filter(pk=webhook.pk)
     rows.update(active=False, when_disabled="drop", updated_at=now)
-    cancelled = 0
-    while count := _cancel_some(webhook, now):
-        cancelled += count
+    cancelled = _cancel_pending(webhook, now)
     with transaction.atomic():
-        cancelled += _cancel_some(webhook, now)
         rows.update(deleted_at=now, secret="", previous_secret="")
         WebhookHeader.objects.filter(webhook=webhook).delete()
+    # What calls brought that were being accepted while it was closed.
+    cancelled += _cancel_pending(webhook, now)
     log.info("webhook.deleted", webhook=str(webhook.pk), cancelled=cancelled)
     return cancelled
 
@@ -201,20 +200,21 @@ def _write_parts(webhook: Webhook, draft: WebhookDraft, names: Iterable[str]) ->
         )
 
 
-def _cancel_some(webhook: Webhook, now: dt.datetime) -> int:
-    """Cancels up to a chunk of what is pending; 0: nothing is left.
+def _cancel_pending(webhook: Webhook, now: dt.datetime) -> int:
+    """Cancels what is pending, a chunk at a time; returns how many that were.
 
     One that is being sent keeps its lease: should it arrive after all, it is recorded
     as delivered (pipeline.record).
     """
     pending = Delivery.objects.filter(webhook=webhook, state=Delivery.PENDING)
-    some = list(
-        pending.order_by("call_end", "id").values_list("pk", flat=True)[:_CHUNK]
-    )
-    return pending.filter(pk__in=some).update(
-        state=Delivery.CANCELLED,
-        next_attempt_at=None,
-        ended_at=now,
-        last_error_class="cancelled",
-        last_error=WHY_DELETED,
-    )
+    in_order = pending.order_by("call_end", "id").values_list("pk", flat=True)
+    cancelled = 0
+    while some := list(in_order[:_CHUNK]):
+        cancelled += pending.filter(pk__in=some).update(
+            state=Delivery.CANCELLED,
+            next_attempt_at=None,
+            ended_at=now,
+            last_error_class="cancelled",
+            last_error=WHY_DELETED,
+        )
+    return cancelled

@@ -15,6 +15,7 @@ from tests.pipeline.conftest import (
     ROOM,
     call,
     claim_all,
+    claim_now,
     finish,
     only_delivery,
 )
@@ -50,7 +51,7 @@ def test_a_webhook_not_known_to_be_fast_is_claimed_one_delivery_a_run(
     webhook = webhook_of(acme, max_in_flight=3)
     take(acme, *(call(f"c-{n}") for n in range(10)))
 
-    claimed = claim(webhook.pk, now=now, capacity=ROOM)
+    claimed = claim_now(webhook, now)
 
     assert [len(run) for run in claimed.runs] == [1, 1, 1]
 
@@ -59,7 +60,7 @@ def test_a_fast_webhook_is_claimed_in_a_run_of_50(acme, webhook_of, take, now):
     webhook = webhook_of(acme, quick_answers=20, answer_ms=2)
     take(acme, *(call(f"c-{n}") for n in range(60)))
 
-    claimed = claim(webhook.pk, now=now, capacity=ROOM)
+    claimed = claim_now(webhook, now)
 
     assert [len(run) for run in claimed.runs] == [50]
 
@@ -91,7 +92,7 @@ def test_a_webhook_with_all_its_requests_under_way_is_not_looked_at_by_the_clock
     take(acme, call("c-1"), call("c-2"))
     claim_all(webhook, now)
 
-    assert claim(webhook.pk, now=now, capacity=ROOM).wait_until is None
+    assert claim_now(webhook, now).wait_until is None
 
 
 def test_due_deliveries_go_out_in_order_of_call_end(acme, webhook_of, take, now):
@@ -151,8 +152,8 @@ def test_a_pace_of_one_a_second_claims_one_and_says_when_to_look_again(
     webhook = webhook_of(acme, max_per_second=1, max_in_flight=1)
     take(acme, call("c-1"), call("c-2"))
 
-    claimed = claim(webhook.pk, now=now, capacity=ROOM)
-    again = claim(webhook.pk, now=now + dt.timedelta(milliseconds=500), capacity=ROOM)
+    claimed = claim_now(webhook, now)
+    again = claim_now(webhook, now + dt.timedelta(milliseconds=500))
 
     assert len(claimed.runs) == 1
     assert (again.runs, again.wait_until) == ((), now + dt.timedelta(seconds=1))
@@ -201,6 +202,16 @@ def test_a_clock_that_was_set_back_does_not_strand_a_delivery(
     assert len(claim_all(webhook, an_hour_earlier)) == 1
 
 
+def test_a_claimer_that_read_its_clock_a_while_ago_takes_nothing_over(
+    acme, webhook_of, take, now
+):
+    webhook = webhook_of(acme)
+    take(acme, call("c-1"))
+    claim_all(webhook, now)
+
+    assert claim_all(webhook, now - dt.timedelta(seconds=10)) == []
+
+
 @pytest.mark.parametrize("change", [{"active": False}, {"health": "DOWN"}])
 def test_nothing_is_claimed_of_a_webhook_that_is_off_or_down(
     acme, webhook_of, take, now, change
@@ -217,6 +228,7 @@ def test_a_lane_that_is_served_elsewhere_is_said_so(acme, webhook_of, take, now)
     take(acme, call("c-1"))
 
     claimed = claim(webhook.pk, now=now, capacity={"fast": 10})
+    assert claimed is not None
 
     assert (claimed.lane, claimed.no_room, claimed.runs) == ("slow", True, ())
 

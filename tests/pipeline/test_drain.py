@@ -13,6 +13,7 @@ from django.db import DatabaseError
 from dispatcher.models import Attempt, Delivery, Webhook
 from dispatcher.pipeline import drain as drain_module
 from dispatcher.pipeline.drain import Drainer, Timers
+from dispatcher.pipeline.record import record as really_record
 from tests.pipeline.conftest import answer, call
 from tests.servers import wait_for
 
@@ -171,13 +172,12 @@ def test_results_that_the_database_did_not_take_are_recorded_later(
 ):
     webhook = webhook_of(acme)
     take(acme, call("c-1"))
-    really = drain_module.record
     failures = [DatabaseError("away"), DatabaseError("still away")]
 
     def record(*args, **kwargs):
         if failures:
             raise failures.pop()
-        return really(*args, **kwargs)
+        return really_record(*args, **kwargs)
 
     monkeypatch.setattr(drain_module, "record", record)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from kombu import Connection
@@ -14,9 +15,14 @@ from cdrhook.settings import _broker_url
 from cdrhook.supervisor import valkey
 from cdrhook.supervisor.valkey import Address
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Start = Callable[[Path, Address], None]
+
 
 @pytest.fixture
-def near(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def near(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with a short path and a name that has to be quoted."""
     folder = Path(f'/tmp/cdr "q" {tmp_path_factory.getbasetemp().stat().st_ino}')  # noqa: S108  short
     folder.mkdir(mode=0o700)
@@ -33,7 +39,7 @@ def far(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def started():
+def started() -> Iterator[Start]:
     """started(folder, address): runs the server until the test ends."""
     running: list[subprocess.Popen[bytes]] = []
 
@@ -48,7 +54,7 @@ def started():
         assert process.wait(5) == 0
 
 
-def test_it_listens_on_a_socket_in_the_data_folder(near: Path, started) -> None:
+def test_it_listens_on_a_socket_in_the_data_folder(near: Path, started: Start) -> None:
     address = valkey.choose_address(near)
     started(near, address)
     assert address.socket_path == near / "valkey.sock"
@@ -60,7 +66,7 @@ def test_it_listens_on_a_socket_in_the_data_folder(near: Path, started) -> None:
 
 
 def test_it_listens_on_a_port_with_a_password_where_the_path_is_too_long(
-    far: Path, started
+    far: Path, started: Start
 ) -> None:
     address = valkey.choose_address(far)
     started(far, address)
@@ -71,7 +77,7 @@ def test_it_listens_on_a_port_with_a_password_where_the_path_is_too_long(
     assert not valkey.answers(Address(port=address.port))
 
 
-def test_celery_reaches_it_by_the_same_url(near: Path, started) -> None:
+def test_celery_reaches_it_by_the_same_url(near: Path, started: Start) -> None:
     address = valkey.choose_address(near)
     started(near, address)
     with Connection(_broker_url(address.url)) as connection:
@@ -86,7 +92,9 @@ def test_its_configuration_is_readable_by_its_owner_only(far: Path) -> None:
     assert (far / "valkey.conf").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_server_on_path_is_preferred(tmp_path: Path, monkeypatch) -> None:
+def test_a_server_on_path_is_preferred(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own = tmp_path / "redis-server"
     own.write_text("#!/bin/sh\n")
     own.chmod(0o755)
@@ -94,7 +102,9 @@ def test_a_server_on_path_is_preferred(tmp_path: Path, monkeypatch) -> None:
     assert valkey.find_server() == str(own)
 
 
-def test_a_platform_without_a_server_is_told_what_to_do(monkeypatch) -> None:
+def test_a_platform_without_a_server_is_told_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr("platform.machine", lambda: "s390x")
     with pytest.raises(valkey.NoServerError, match="Install valkey-server"):
