@@ -46,20 +46,22 @@ test: $(DEV)
 	if [ -n "$$failed" ]; then echo "== failed:$$failed"; exit 1; fi; \
 	echo "== all tests passed"
 
+# Settings as they are in production, so that nothing but the code is judged.
+lint: export DEBUG := 0
+lint: export DATABASE_URL := sqlite://:memory:
+lint: export REDIS_URL := redis://127.0.0.1:6379/0
+lint: export SECRET_KEY := long-enough-for-the-check-and-no-secret-0123456789abcdefghijklmnop
+lint: export PUBLIC_URL := https://cdrhook.example.com
+lint: export ALLOWED_HOSTS := cdrhook.example.com
+lint: export SECURE_SSL_REDIRECT := 1
 lint: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy cdrhook dispatcher tests
-	$(CHECK_ENV) $(BIN)/python manage.py check --fail-level WARNING
-	$(CHECK_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
-	$(CHECK_ENV) $(BIN)/python manage.py makemigrations --check --dry-run
-
-# Settings as they are in production, so that nothing but the code is judged.
-CHECK_ENV := env DEBUG= DATABASE_URL= CDRHOOK_DATA_DIR=$(VENV)/check \
-  SECRET_KEY=not-a-secret-but-long-enough-for-the-check-of-deployments-0123456789 \
-  PUBLIC_URL=https://cdrhook.example.com ALLOWED_HOSTS=cdrhook.example.com \
-  SECURE_SSL_REDIRECT=1 REDIS_URL=redis://127.0.0.1:6379/0
+	$(BIN)/python manage.py check --fail-level WARNING
+	$(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(BIN)/python manage.py makemigrations --check --dry-run
 
 lock: $(DEV)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --generate-hashes \

@@ -24,7 +24,7 @@ from dispatcher import broker
 from dispatcher.models import Webhook
 from dispatcher.pipeline.drain import Drainer
 from dispatcher.pipeline.outbound import send_out, utc_now
-from dispatcher.pipeline.sweep import overdue_webhooks
+from dispatcher.pipeline.sweep import cancel_orphans, overdue_webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -103,6 +103,7 @@ def drain(webhook_id: str) -> None:
 def sweep() -> None:
     """Wakes up what was forgotten: after a crash, or without a broker."""
     broker.beat_is_alive()
+    cancel_orphans(utc_now())
     for webhook_id, lane in overdue_webhooks(utc_now()):
         pass_on(webhook_id, lane, 0.0)
 

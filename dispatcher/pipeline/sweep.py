@@ -1,6 +1,6 @@
 """Finds webhooks with overdue deliveries: the safety net under wake-ups and timers.
 
-Only looks: it claims nothing and ignores the wake-up keys.
+Claims nothing and ignores the wake-up keys.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Final
 from django.db.models import Exists, OuterRef
 
 from dispatcher.models import Delivery, Webhook
+from dispatcher.pipeline.subscribe import WHY_DELETED
 
 if TYPE_CHECKING:
     from uuid import UUID
 
 OVERDUE: Final = dt.timedelta(seconds=1)
+# Longer than any request that takes calls in can be under way.
+DELETED_LATELY: Final = dt.timedelta(minutes=10)
 
 
 def overdue_webhooks(now: dt.datetime) -> list[tuple[UUID, str]]:
@@ -27,3 +30,18 @@ def overdue_webhooks(now: dt.datetime) -> list[tuple[UUID, str]]:
         Exists(overdue), active=True, deleted_at__isnull=True
     ).exclude(health="DOWN")
     return list(webhooks.order_by().values_list("pk", "lane"))
+
+
+def cancel_orphans(now: dt.datetime) -> int:
+    """Cancels what a call left behind that was accepted while its webhook was deleted."""
+    deleted = Webhook.objects.filter(deleted_at__gt=now - DELETED_LATELY)
+    if not deleted.exists():
+        return 0
+    return Delivery.objects.filter(
+        webhook__in=deleted.values("pk"), state=Delivery.PENDING
+    ).update(
+        state=Delivery.CANCELLED,
+        next_attempt_at=None,
+        ended_at=now,
+        last_error=WHY_DELETED,
+    )

@@ -103,3 +103,26 @@ def test_a_tenant_with_webhooks_cannot_be_deleted(
         admin_client.post(address, {"post": "yes"})
 
     assert list(Tenant.objects.values_list("external_id", flat=True)) == ["acme"]
+
+
+@pytest.mark.parametrize(("kind", "owner"), [("tenant", "acme"), ("partner", "north")])
+def test_the_links_of_an_owner_lead_to_what_it_owns(
+    admin_client: Client, kind: str, owner: str
+) -> None:
+    north = Partner.objects.create(name="north")
+    acme = Tenant.objects.create(external_id="acme", name="Acme", partner=north)
+    Webhook.objects.create(
+        **{kind: acme if kind == "tenant" else north}, url=f"https://{owner}.example/"
+    )
+    Webhook.objects.create(
+        tenant=Tenant.objects.create(external_id="globex", name="Globex"),
+        url="https://globex.example/",
+    )
+    text = admin_client.get(f"/admin/dispatcher/{kind}/").content.decode()
+
+    links = [link for link in re.findall(r'href="([^"]+)"', text) if "__exact=" in link]
+
+    pages = [admin_client.get(link) for link in links]
+    assert pages
+    assert all(page.status_code == 200 for page in pages)
+    assert any(f"{owner}.example" in page.content.decode() for page in pages)

@@ -30,11 +30,12 @@ class Receiver:
     """`script` maps a path to what it answers in turn, the last one for ever.
 
     A status, `hang` (no answer), `drip` (headers byte by byte) or `endless` (200 and a
-    body that never ends).
+    body that never ends). `seconds` is what every answer takes.
     """
 
     script: dict[str, list[int | str]] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
+    seconds: float = 0.0
     came: threading.Condition = field(default_factory=threading.Condition)
     closing: threading.Event = field(default_factory=threading.Event)
 
@@ -106,6 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
         todo = self.server.receiver.take(
             Request(time.time(), self.command, path, query, headers, body)
         )
+        self.server.receiver.closing.wait(self.server.receiver.seconds)
         if isinstance(todo, str):
             self.close_connection = True
             getattr(self, todo)()

@@ -120,18 +120,13 @@ class Tenant:
         self.stack, self.external_id = stack, external_id
         self.headers = {"Authorization": f"Bearer {token}"}
 
-    def webhook(self, url: str, **options: object) -> str:
+    def webhook(self, url: str, **settings: Any) -> str:
         """Creates a webhook, by default of style envelope; gives its id."""
-        options = {"style": "envelope", **options}
-        flags = [
-            word
-            for name, value in options.items()
-            for word in (f"--{name.replace('_', '-')}", value)
-        ]
-        created = self.stack.command(
-            "createwebhook", "--tenant", self.external_id, "--url", url, *flags
+        created = self.post(
+            {"url": url, "style": "envelope", **settings}, "/api/v1/webhooks"
         )
-        return str(created["id"])
+        assert created.status_code == 201, created.text
+        return str(created.json()["id"])
 
     def post(self, body: Any, path: str = "/api/v1/cdrs") -> requests.Response:
         """POSTs JSON, or bytes as they are."""

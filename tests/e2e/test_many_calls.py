@@ -51,14 +51,15 @@ def own_stack(database_server):
 def test_a_worker_killed_midway_loses_nothing(own_stack, receiver):
     tenant = own_stack.tenant()
     tenant.webhook(receiver.url("/"))
-    for batch in batches(3_000):
+    receiver.seconds = 0.02
+    for batch in batches(2_000):
         tenant.post(batch)
-    receiver.wait("/", 300, 30)
+    receiver.wait("/", 500, 30)
 
     for worker in own_stack.workers():
         worker.kill()
 
-    wanted = {f"c-{n}" for n in range(3_000)}
+    wanted = {f"c-{n}" for n in range(2_000)}
     everyone_came(receiver, wanted, seconds=60)
     requests = receiver.at("/")
     repeated = [uid for uid, count in uids(requests).items() if count > 1]

@@ -22,7 +22,7 @@ def test_it_retries_2_and_4_seconds_after_the_failures_with_the_same_id_and_byte
     tenant, receiver
 ):
     receiver.script["/"] = [500, 500, 201]
-    tenant.webhook(receiver.url("/"), retries=2, custom="hook=post call")
+    tenant.webhook(receiver.url("/"), retries=2, custom_data={"hook": "post call"})
 
     assert tenant.post(call("c-1")).status_code == 202
     first, second, third = receiver.wait("/", 3, 12)

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from dispatcher.pipeline.sweep import overdue_webhooks
+from dispatcher.pipeline.sweep import cancel_orphans, overdue_webhooks
 from tests.pipeline.conftest import call, claim_all, finish
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
@@ -61,3 +61,15 @@ def test_what_is_done_is_not_swept(acme, webhook_of, take, now):
     finish(item, 200, now)
 
     assert overdue_webhooks(later(now, 3600)) == []
+
+
+def test_what_was_accepted_while_its_webhook_was_deleted_is_cancelled(
+    acme, webhook_of, take, now
+):
+    webhook = webhook_of(acme)
+    take(acme, call("c-1"))
+    webhook.deleted_at = now
+    webhook.save()
+
+    assert cancel_orphans(later(now, 2)) == 1
+    assert webhook.deliveries.get().state == "cancelled"

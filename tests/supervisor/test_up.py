@@ -36,13 +36,17 @@ def members(stack: Stack) -> list[psutil.Process]:
     return [top, *top.children(recursive=True)]
 
 
+def named(process: psutil.Process, word: str) -> bool:
+    """Whether it lives and its command line, or its program's path, has the word."""
+    try:
+        return word in process.cmdline() or word in process.exe()
+    except psutil.NoSuchProcess:
+        return False
+
+
 def member(stack: Stack, word: str) -> psutil.Process:
-    """The first process with this word in its command line or its program's path."""
-    return next(
-        process
-        for process in members(stack)
-        if word in process.cmdline() or word in process.exe()
-    )
+    """The first process of that name."""
+    return next(process for process in members(stack) if named(process, word))
 
 
 @pytest.mark.parametrize("word", ["web", "worker", "beat", "valkey-server"])
@@ -51,13 +55,10 @@ def test_whoever_is_killed_is_back_soon(up: Stack, word: str) -> None:
     family = [killed, *killed.children(recursive=True)]
     killed.kill()
     wait_until_gone(family, 5)
-    wait_for(f"{word} to be back", lambda: word_runs_again(up, word), 30)
+    wait_for(
+        f"{word} to be back", lambda: any(named(one, word) for one in members(up)), 30
+    )
     wait_for("the stack to be ready", up.is_ready, 60)
-
-
-def word_runs_again(stack: Stack, word: str) -> bool:
-    """Whether there is such a process."""
-    return any(word in one.cmdline() or word in one.exe() for one in members(stack))
 
 
 def test_web_is_back_when_only_its_inner_process_is_killed(up: Stack) -> None:
