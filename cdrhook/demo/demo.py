@@ -70,7 +70,7 @@ class Demo:
             self._explain(error, stack)
             went_well = False
         finally:
-            self._screen.line("stopping ...")
+            self._screen.line("stopping: what is in flight finishes, in less than 20 s")
             stack.stop(signals)
         self._screen.line("stopped; nothing is left running")
         return went_well
@@ -93,10 +93,13 @@ class Demo:
         self._screen.line("Calls go to three receivers; Ctrl-C ends everything.")
         self._screen.line()
         driver = Driver(api, receivers, memory, self._screen)
-        while not self._exit_after or driver.delivered < self._exit_after:
+        while not (self._screen.is_gone or self._has_shown_enough(driver)):
             stack.check()
             driver.step()
             signals.wait(POLL_SECONDS)
+
+    def _has_shown_enough(self, driver: Driver) -> bool:
+        return 0 < self._exit_after <= driver.delivered
 
     def _explain(self, error: StackError, stack: Stack) -> None:
         self._screen.line(f"The demo cannot go on: {error}.", RED)

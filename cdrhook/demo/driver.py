@@ -60,8 +60,6 @@ class Driver:
                 self._send_call()
             asked = self._asked_in_vain()
             self._show_attempts()
-        except BrokenPipeError:
-            raise
         except (OSError, RefusedError) as error:
             self._screen.event(_now(), "", f"no answer from cdrhook: {error}", YELLOW)
             self._next_call_at = time.monotonic() + QUICK_SECONDS

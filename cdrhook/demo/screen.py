@@ -9,6 +9,8 @@ import datetime as dt
 import os
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from cdrhook.supervisor.output import swallow
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -20,9 +22,14 @@ DIM: Final = "2"
 
 
 class Screen:
-    """Prints to `stream`, flushed line by line."""
+    """Prints to `stream`, flushed line by line.
+
+    `is_gone`: nobody reads any more (a closed terminal, `make demo | head`); from then
+    on what is printed is lost, and nothing fails.
+    """
 
     def __init__(self, stream: IO[str]) -> None:
+        self.is_gone = False
         self._stream = stream
         self._colours = stream.isatty() and not os.environ.get("NO_COLOR")
 
@@ -30,8 +37,12 @@ class Screen:
         """Prints one line."""
         if colour and self._colours:
             text = f"\x1b[{colour}m{text}\x1b[0m"
-        self._stream.write(text + "\n")
-        self._stream.flush()
+        try:
+            self._stream.write(text + "\n")
+            self._stream.flush()
+        except OSError:
+            self.is_gone = True
+            swallow(self._stream)
 
     def event(self, now: dt.datetime, call: str, text: str, colour: str = "") -> None:
         """Prints what happened to a call."""

@@ -6,6 +6,8 @@ counted. Interprets nothing.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import queue
 import threading
 import time
@@ -71,12 +73,20 @@ class Output:
             try:
                 stream.write(line)
                 stream.flush()
-            except (OSError, ValueError):
-                # Nobody reads any more (a closed pipe or terminal): keep draining, the
-                # children must not notice.
-                pass
+            except OSError:
+                # Keep draining: the children must not notice.
+                swallow(stream)
             finally:
                 self._lines.task_done()
             if self._dropped and self._lines.empty():
                 dropped, self._dropped = self._dropped, 0
                 self.say(f"{dropped} lines of output were dropped")
+
+
+def swallow(stream: IO[bytes] | IO[str]) -> None:
+    """For a stream that nobody reads any more: sends it, and what it still holds, to
+    nowhere, so that Python's own flush at exit does not fail either."""
+    with contextlib.suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

@@ -67,16 +67,21 @@ def _run(
         from cdrhook.supervisor import database
 
         database.prepare(output.say)
-    supervisor.start(
-        *programs(
-            has_one_writer=settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"),
-            cores=len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1,
-        )
+    wanted = programs(
+        has_one_writer=settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"),
+        cores=_cores(),
     )
+    output.say(f"starting {', '.join(one.name for one in wanted)}")
+    supervisor.start(*wanted)
     with _told_when_ready(output, started_at):
         supervisor.watch()
+
+
+def _cores() -> int:
+    """How many this process may use; macOS tells only how many there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _start_valkey(supervisor: Supervisor, signals: Signals, output: Output) -> None:

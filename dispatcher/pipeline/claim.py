@@ -21,6 +21,7 @@ from dispatcher.adapters import cdr_json
 from dispatcher.models import Attempt, CdrRevision, Delivery, OwedCdr, Webhook
 from dispatcher.models.bulk import update_rows
 from dispatcher.models.delivery import LEASE
+from dispatcher.models.encryption import UndecryptableError
 from dispatcher.payloads.registry import style
 from dispatcher.values import CarriedCdr, Outgoing, RenderedRequest, Subscription
 
@@ -38,6 +39,8 @@ QUICK_ANSWERS: Final = 20
 QUICK_MS: Final = 500
 # About how long one run of requests on one connection should take.
 RUN_MS: Final = 200
+# How long a webhook whose secrets cannot be read is left alone.
+LOOK_AGAIN: Final = dt.timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,14 @@ class Claim:
     runs: tuple[tuple[Claimed, ...], ...] = ()
     wait_until: dt.datetime | None = None
     no_room: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What is encrypted of a webhook: its own headers, and its signing secrets."""
+
+    headers: dict[str, str]
+    secrets: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -104,7 +115,12 @@ def claim(
         rows = _due(webhook, now, limit=size * count)
         if not rows:
             return Claim(webhook.pk, webhook.lane, wait_until=_earliest(webhook))
-        runs = _lease(webhook, rows, size, now)
+        try:
+            keys = keys_of(webhook, now)
+        except UndecryptableError as error:
+            _postpone(rows, str(error), now)
+            return Claim(webhook.pk, webhook.lane)
+        runs = _lease(webhook, rows, size, keys, now)
         wait_until = _pace(webhook, len(rows), now)
         return Claim(webhook.pk, webhook.lane, tuple(runs), wait_until)
 
@@ -115,6 +131,7 @@ def _locked(webhook_id: UUID) -> Webhook | None:
         Webhook.objects.select_for_update()
         .filter(pk=webhook_id, active=True, deleted_at__isnull=True)
         .exclude(health="DOWN")
+        .defer("secret", "previous_secret")
         .first()
     )
 
@@ -175,21 +192,36 @@ def _pace(webhook: Webhook, sent: int, now: dt.datetime) -> dt.datetime | None:
     return webhook.paced_until
 
 
+def keys_of(webhook: Webhook, now: dt.datetime) -> Keys:
+    """Decrypts them. Raises UndecryptableError when no configured key fits."""
+    return Keys(
+        headers={header.name: header.value for header in webhook.headers.all()},
+        secrets=webhook.signing_secrets(now),
+    )
+
+
+def _postpone(rows: list[Delivery], reason: str, now: dt.datetime) -> None:
+    """Says why these cannot be sent, and looks again in a minute."""
+    Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(
+        next_attempt_at=now + LOOK_AGAIN,
+        last_error_class="internal",
+        last_error=reason,
+    )
+
+
 def _lease(
-    webhook: Webhook, rows: list[Delivery], size: int, now: dt.datetime
+    webhook: Webhook, rows: list[Delivery], size: int, keys: Keys, now: dt.datetime
 ) -> list[tuple[Claimed, ...]]:
     """Freezes the request of each row and leases it; one token a run."""
     _note_interrupted([row for row in rows if row.lease_token is not None], now)
     rows = _freeze(webhook, rows, now)
-    headers = {header.name: header.value for header in webhook.headers.all()}
-    secrets = webhook.signing_secrets(now)
     runs: list[tuple[Claimed, ...]] = []
     for start in range(0, len(rows), size):
         token, until = uuid4(), now + LEASE
         run = []
         for row in rows[start : start + size]:
             row.lease_token, row.lease_until = token, until
-            run.append(ready_to_send(webhook, row, headers, secrets))
+            run.append(ready_to_send(webhook, row, keys))
         runs.append(tuple(run))
     _write_leases(rows)
     return runs
@@ -308,9 +340,7 @@ def _fail(row: Delivery, error: str, now: dt.datetime) -> None:
     )
 
 
-def ready_to_send(
-    webhook: Webhook, row: Delivery, headers: dict[str, str], secrets: tuple[str, ...]
-) -> Claimed:
+def ready_to_send(webhook: Webhook, row: Delivery, keys: Keys) -> Claimed:
     """A leased row whose request is frozen, with the webhook's current URL and keys."""
     assert row.lease_token is not None  # noqa: S101  it was just set
     assert row.lease_until is not None  # noqa: S101  it was just set
@@ -329,8 +359,8 @@ def ready_to_send(
                 content_type=row.request_content_type,
                 body=bytes(row.request_body or b""),
             ),
-            headers=headers,
-            secrets=secrets,
+            headers=keys.headers,
+            secrets=keys.secrets,
             also_accept=webhook.accepted_statuses,
             test=bool(row.test_uid),
         ),

@@ -34,15 +34,22 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import structlog
-from django.db import DatabaseError, close_old_connections, connections
+from django.db import (
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    connections,
+)
 
 from dispatcher.pipeline.claim import Claimed, claim
 from dispatcher.pipeline.record import (
     SLOW_AFTER,
     Ended,
+    Recorded,
     hand_back,
     move_to_lane,
     record,
+    record_one_by_one,
 )
 
 if TYPE_CHECKING:
@@ -290,8 +297,8 @@ class Drainer:
     def _flush(self) -> None:
         """Records what has ended; on a database error it is kept and tried again."""
         try:
-            recorded = record(self._ended, now=self._clock())
-        except DatabaseError as error:
+            recorded = self._record()
+        except (OperationalError, InterfaceError) as error:
             log.warning("drain.not_recorded", count=len(self._ended), error=str(error))
             self._flush_not_before = time.monotonic() + AGAIN_AFTER_ERROR_SECONDS
             return
@@ -299,6 +306,15 @@ class Drainer:
         self._flush_now = False
         for webhook_id, retry_at in recorded.retries.items():
             self._arm(webhook_id, retry_at)
+
+    def _record(self) -> Recorded:
+        try:
+            return record(self._ended, now=self._clock())
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            log.exception("drain.not_recorded", count=len(self._ended))
+            return record_one_by_one(self._ended, now=self._clock())
 
     def _arm(self, webhook_id: UUID, at: dt.datetime, least: float = 0.0) -> None:
         # A hair late rather than early: too early would mean to look twice.
@@ -308,8 +324,9 @@ class Drainer:
     def _claim(self, webhook_id: UUID) -> None:
         try:
             claimed = claim(webhook_id, now=self._clock(), capacity=self._capacity())
-        except DatabaseError as error:
-            log.warning("drain.not_claimed", webhook=str(webhook_id), error=str(error))
+        except Exception as error:
+            # Whatever it is, the other webhooks must not suffer from it.
+            log.warning("drain.not_claimed", webhook=str(webhook_id), error=repr(error))
             self._timers.arm(webhook_id, AGAIN_AFTER_ERROR_SECONDS)
             return
         if claimed is None:

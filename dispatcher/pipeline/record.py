@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
 
 from dispatcher.models import Attempt, Delivery, Webhook
@@ -53,7 +53,9 @@ class Recorded:
 def record(ended: Sequence[Ended], *, now: dt.datetime) -> Recorded:
     """Stores attempts and moves their deliveries on: delivered, failed, or a retry."""
     with transaction.atomic():
-        webhooks = Webhook.objects.in_bulk({item.claimed.webhook_id for item in ended})
+        webhooks = Webhook.objects.defer("secret", "previous_secret").in_bulk(
+            {item.claimed.webhook_id for item in ended}
+        )
         states = _states_still_ours(ended)
         kept = [item for item in ended if item.claimed.delivery_id in states]
         changes = [
@@ -73,6 +75,41 @@ def record(ended: Sequence[Ended], *, now: dt.datetime) -> Recorded:
         _update_webhooks(kept, webhooks, now)
     _log(ended, states)
     return Recorded(_earliest_retries(kept, changes), tuple(attempts))
+
+
+def record_one_by_one(ended: Sequence[Ended], *, now: dt.datetime) -> Recorded:
+    """Stores each attempt by itself, where one of them cannot be stored as it is.
+
+    That one is stored without what the receiver said, so that it holds up nothing.
+    Raises OperationalError or InterfaceError when the database is away; what had been
+    stored by then has lost its lease and is passed over the next time.
+    """
+    retries: dict[UUID, dt.datetime] = {}
+    attempts: list[Attempt] = []
+    for item in ended:
+        try:
+            recorded = record([item], now=now)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            log.exception(
+                "delivery.not_recorded", delivery=str(item.claimed.delivery_id)
+            )
+            recorded = record([_without_answer(item, error)], now=now)
+        retries |= recorded.retries
+        attempts += recorded.attempts
+    return Recorded(retries, tuple(attempts))
+
+
+def _without_answer(item: Ended, error: Exception) -> Ended:
+    outcome = replace(
+        item.outcome,
+        error=f"the answer could not be stored ({type(error).__name__})",
+        response_headers=(),
+        response_body=b"",
+        address="",
+    )
+    return replace(item, outcome=outcome)
 
 
 def hand_back(claimed: Sequence[Claimed]) -> None:
@@ -128,7 +165,7 @@ def _next_state(item: Ended, webhook: Webhook, state: str) -> dict[str, Any]:
         "ended_at": outcome.ended_at,
         "last_status_code": outcome.status_code,
         "last_error_class": outcome.error_class,
-        "last_error": outcome.error,
+        "last_error": _storable(outcome.error),
         "lease_token": None,
         "lease_until": None,
     }
@@ -169,12 +206,20 @@ def _attempt(item: Ended) -> Attempt:
         body_ms=phases.body_ms,
         status_code=outcome.status_code,
         error_class=outcome.error_class,
-        error=outcome.error,
+        error=_storable(outcome.error),
         url=claimed.outgoing.url,
         address=outcome.address,
-        response_headers=[list(pair) for pair in outcome.response_headers],
+        response_headers=[
+            [_storable(name), _storable(value)]
+            for name, value in outcome.response_headers
+        ],
         response_body=outcome.response_body,
     )
+
+
+def _storable(text: str) -> str:
+    """Without NUL, which receivers can send and PostgreSQL cannot store in text."""
+    return text.replace("\x00", "\ufffd")
 
 
 def _update_webhooks(

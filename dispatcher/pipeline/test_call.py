@@ -16,7 +16,7 @@ from django.db import close_old_connections, transaction
 from dispatcher.models import Attempt, Delivery, Webhook
 from dispatcher.models.delivery import LEASE
 from dispatcher.models.ids import uuid7
-from dispatcher.pipeline.claim import freeze_request, ready_to_send
+from dispatcher.pipeline.claim import freeze_request, keys_of, ready_to_send
 from dispatcher.pipeline.outbound import send_out, utc_now
 from dispatcher.pipeline.record import Ended, record
 from dispatcher.values import Caller, CarriedCdr, Cdr, Leg, Legs, Line, Named, Rating
@@ -94,5 +94,4 @@ def _prepare(webhook: Webhook, now: dt.datetime) -> Claimed:
             dict(webhook.custom_data.values_list("key", "value")),
         )
         delivery.save(force_insert=True)
-        headers = {header.name: header.value for header in webhook.headers.all()}
-    return ready_to_send(webhook, delivery, headers, webhook.signing_secrets(now))
+    return ready_to_send(webhook, delivery, keys_of(webhook, now))

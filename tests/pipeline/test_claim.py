@@ -202,6 +202,20 @@ def test_a_clock_that_was_set_back_does_not_strand_a_delivery(
     assert len(claim_all(webhook, an_hour_earlier)) == 1
 
 
+def test_a_webhook_whose_secrets_cannot_be_read_says_so_on_its_deliveries(
+    acme, webhook_of, take, now, settings
+):
+    webhook = webhook_of(acme, secret="whsec_c2VjcmV0")
+    take(acme, call("c-1"))
+    settings.FIELD_ENCRYPTION_KEYS = ["another key"]
+
+    assert claim_all(webhook, now) == []
+
+    row = only_delivery()
+    assert row.state == "pending"
+    assert "FIELD_ENCRYPTION_KEYS" in row.last_error
+
+
 def test_a_claimer_that_read_its_clock_a_while_ago_takes_nothing_over(
     acme, webhook_of, take, now
 ):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
+from typing import cast
 
 import pytest
 
 from dispatcher.models import Attempt, Delivery
-from dispatcher.pipeline.record import Ended, hand_back, record
+from dispatcher.pipeline.record import Ended, hand_back, record, record_one_by_one
 from dispatcher.pipeline.resend import cancel, redeliver, replay
 from tests.pipeline.conftest import answer, call, claim_all, finish, only_delivery
 
@@ -104,6 +106,34 @@ def test_twenty_quick_answers_in_a_row_bring_it_back(acme, webhook_of, take, now
 
     webhook.refresh_from_db()
     assert webhook.lane == "fast"
+
+
+def test_an_answer_with_nul_in_its_headers_is_stored(acme, webhook_of, take, now):
+    webhook = webhook_of(acme)
+    take(acme, call("c-1"))
+    (item,) = claim_all(webhook, now)
+    odd = replace(
+        answer(500, now), error="said \x00", response_headers=(("x-\x00", "\x00"),)
+    )
+
+    record([Ended(item, odd)], now=now)
+
+    attempt = Attempt.objects.get()
+    assert attempt.error == "said \ufffd"
+    assert attempt.response_headers == [["x-\ufffd", "\ufffd"]]
+
+
+def test_an_answer_that_cannot_be_stored_holds_up_no_other(acme, webhook_of, take, now):
+    webhook = webhook_of(acme, retries=0)
+    take(acme, call("c-1"), call("c-2"))
+    bad, good = claim_all(webhook, now)
+    unstorable = replace(answer(500, now), response_headers=(("x", cast("str", {1})),))
+
+    record_one_by_one([Ended(bad, unstorable), Ended(good, answer(200, now))], now=now)
+
+    states = dict(Delivery.objects.values_list("pk", "state"))
+    assert states == {bad.delivery_id: "failed", good.delivery_id: "delivered"}
+    assert "could not be stored" in Delivery.objects.get(state="failed").last_error
 
 
 def test_what_was_handed_back_can_be_claimed_at_once(acme, webhook_of, take, now):
