@@ -23,7 +23,11 @@ def prepare(say: Callable[[str], None]) -> None:
         migrate(say)
         create_superuser(say)
     finally:
-        connections.close_all()
+        for connection in connections.all(initialized_only=True):
+            connection.close()
+            # PostgreSQL's pool would hold a connection as long as `up` runs.
+            if hasattr(connection, "close_pool"):
+                connection.close_pool()
 
 
 def migrate(say: Callable[[str], None]) -> None:

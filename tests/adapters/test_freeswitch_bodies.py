@@ -81,8 +81,13 @@ def test_a_form_gives_what_raw_json_gives(sample):
         lambda json_: b"\xef\xbb\xbf \r\n" + json_ + b"\r\n\0",
         lambda json_: b"\n cdr=\n" + json_,
     ],
+    ids=range(11),
 )
-@pytest.mark.parametrize("inner", [json.dumps, lambda d: encode_values(d).decode()])
+@pytest.mark.parametrize(
+    "inner",
+    [json.dumps, lambda d: encode_values(d).decode()],
+    ids=["plain values", "encoded values"],
+)
 def test_every_encoding_of_a_record_gives_the_same_record(plain, wrapped, inner):
     # ">>>" makes "+" and "/" in base64.
     document = with_userfield(plain, '50% off >>>??? "naïve" +1 %41 \\n\n')
