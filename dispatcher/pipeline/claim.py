@@ -126,9 +126,12 @@ def claim(
 
 
 def _locked(webhook_id: UUID) -> Webhook | None:
-    """The webhook's row, locked: two claims of it never overlap."""
+    """The webhook's row, locked: two claims of it never overlap.
+
+    Not its key: calls that are just accepted refer to it and must not wait.
+    """
     return (
-        Webhook.objects.select_for_update()
+        Webhook.objects.select_for_update(no_key=True)
         .filter(pk=webhook_id, active=True, deleted_at__isnull=True)
         .exclude(health="DOWN")
         .defer("secret", "previous_secret")
@@ -168,7 +171,7 @@ def _due(webhook: Webhook, now: dt.datetime, *, limit: int) -> list[Delivery]:
             return []
         rows = rows.filter(pk=head.pk)
     locked = rows.select_for_update(
-        skip_locked=connection.features.has_select_for_update_skip_locked
+        no_key=True, skip_locked=connection.features.has_select_for_update_skip_locked
     )
     return list(locked.filter(Delivery.due(now)).order_by("call_end", "id")[:limit])
 

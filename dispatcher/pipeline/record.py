@@ -53,9 +53,7 @@ class Recorded:
 def record(ended: Sequence[Ended], *, now: dt.datetime) -> Recorded:
     """Stores attempts and moves their deliveries on: delivered, failed, or a retry."""
     with transaction.atomic():
-        webhooks = Webhook.objects.defer("secret", "previous_secret").in_bulk(
-            {item.claimed.webhook_id for item in ended}
-        )
+        webhooks = _locked_webhooks({item.claimed.webhook_id for item in ended})
         states = _states_still_ours(ended)
         kept = [item for item in ended if item.claimed.delivery_id in states]
         changes = [
@@ -139,11 +137,18 @@ _CHANGED: Final = (
 )
 
 
+def _locked_webhooks(ids: set[UUID]) -> dict[UUID, Webhook]:
+    """Webhooks before deliveries, by id: everybody locks in this order."""
+    rows = Webhook.objects.select_for_update(no_key=True).filter(pk__in=ids)
+    unread = rows.defer("secret", "previous_secret").order_by("pk")
+    return {webhook.pk: webhook for webhook in unread}
+
+
 def _states_still_ours(ended: Sequence[Ended]) -> dict[UUID, str]:
     """The state of each delivery that still bears our token, its row locked."""
     tokens = {item.claimed.delivery_id: item.claimed.token for item in ended}
     rows = (
-        Delivery.objects.select_for_update()
+        Delivery.objects.select_for_update(no_key=True)
         .filter(pk__in=tokens)
         .order_by("pk")
         .values_list("pk", "lease_token", "state")
