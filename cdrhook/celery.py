@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from celery import Celery
-from celery.signals import worker_init
+from celery.signals import setup_logging, worker_init
 
 from cdrhook.start import require_secret_key
 
@@ -20,3 +20,8 @@ app.autodiscover_tasks()
 def check_before_start(**_: object) -> None:
     """A worker without a secret key could not read webhooks' secrets."""
     require_secret_key()
+
+
+@setup_logging.connect
+def keep_logging(**_: object) -> None:
+    """Has Celery leave logging alone: Django's LOGGING holds in every process."""

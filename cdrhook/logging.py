@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import structlog
+
+
+class NotUnavailable(logging.Filter):
+    """Leaves out Django's line for every 503: who answers 503 has said why."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """False for what is left out."""
+        return getattr(record, "status_code", None) != 503
+
 
 _SHARED: list[Any] = [
     structlog.stdlib.add_log_level,
@@ -39,11 +49,13 @@ def logging_config(level: str) -> dict[str, Any]:
                 ],
             },
         },
+        "filters": {"not_unavailable": {"()": NotUnavailable}},
         "handlers": {
             "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
         },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
+            "django.request": {"filters": ["not_unavailable"]},
             # Celery tells of every task it receives and ends; outcomes are told by us.
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ import psutil
 import pytest
 
 from tests.e2e.stack import CDRHOOK
-from tests.supervisor.supervised import is_alive, wait_until_gone
+from tests.supervisor.supervised import wait_until_gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,12 +21,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 FOREIGN = {"DATABASE_URL": "postgres://127.0.0.1:1/production", "STYLE": "flat"}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder that both tests start in."""
-    return tmp_path_factory.mktemp("demo")
 
 
 @pytest.fixture
@@ -46,46 +39,43 @@ def environment(folder: Path, port: int) -> dict[str, str]:
     }
 
 
-def test_it_shows_calls_that_arrive_and_ends_by_itself(
-    folder: Path, taken_port: int
-) -> None:
-    for _start in ("first", "second"):
-        shown = subprocess.run(
-            [CDRHOOK, "demo", "--exit-after", "3"],
-            env=environment(folder, taken_port),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert shown.returncode == 0, shown.stdout
-        assert f"port {taken_port} is taken" in shown.stdout
-        password = json.loads((folder / "demo.json").read_text())["password"]
-        assert f"Password    {password}" in shown.stdout
-        assert "healthy   attempt 1  200" in shown.stdout
-        assert "recovers  attempt 1  500" in shown.stdout
-        assert shown.stdout.endswith("stopped; nothing is left running\n")
-
-
-def test_it_leaves_nothing_when_it_is_stopped_or_killed(
+def test_it_shows_calls_that_arrive_and_leaves_nothing_however_it_ends(
     tmp_path: Path, taken_port: int
 ) -> None:
-    for number, seconds in ((signal.SIGTERM, 0), (signal.SIGKILL, 25)):
-        demo = subprocess.Popen(
-            [CDRHOOK, "demo"],
-            env=environment(tmp_path, taken_port),
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert demo.stdout is not None
-        with demo.stdout as lines:
-            for line in lines:
-                if "FreeSWITCH reports a call" in line:
-                    break
-            members = psutil.Process(demo.pid).children(recursive=True)
-            demo.send_signal(number)
-            lines.read()
-        demo.wait(30)
-        wait_until_gone(members, seconds)
-        assert len(members) >= 6
-        assert not any(is_alive(one) for one in members)
+    # given a first start, which ends by itself
+    first = subprocess.run(
+        [CDRHOOK, "demo", "--exit-after", "3"],
+        env=environment(tmp_path, taken_port),
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+    assert first.returncode == 0, first.stdout
+    password = json.loads((tmp_path / "demo.json").read_text())["password"]
+    assert f"port {taken_port} is taken" in first.stdout
+    assert f"Password    {password}" in first.stdout
+    assert "healthy   attempt 1  200" in first.stdout
+    assert "recovers  attempt 1  500" in first.stdout
+    assert first.stdout.endswith("stopped; nothing is left running\n")
+    # when a second one is killed amid its calls
+    second = subprocess.Popen(
+        [CDRHOOK, "demo"],
+        env=environment(tmp_path, taken_port),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert second.stdout is not None
+    with second.stdout as lines:
+        shown = []
+        for line in lines:
+            shown.append(line)
+            if "healthy   attempt 1  200" in line:
+                break
+        members = psutil.Process(second.pid).children(recursive=True)
+        second.kill()
+    # then it had set nothing up again, and `up` ends in order without it
+    assert "making a tenant" not in "".join(shown)
+    assert len(members) >= 6
+    second.wait()
+    wait_until_gone(members, 25)

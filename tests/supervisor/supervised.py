@@ -118,6 +118,14 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
+def is_pid_alive(pid: int) -> bool:
+    """The same of a process id."""
+    try:
+        return is_alive(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return False
+
+
 def wait_until_gone(processes: list[psutil.Process], seconds: float) -> None:
     """Fails where one of them is left after the time."""
     wait_for(

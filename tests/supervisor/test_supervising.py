@@ -8,7 +8,13 @@ import time
 import psutil
 import pytest
 
-from tests.supervisor.supervised import Supervised, shell, wait_until_gone
+from tests.servers import wait_for
+from tests.supervisor.supervised import (
+    Supervised,
+    is_pid_alive,
+    shell,
+    wait_until_gone,
+)
 
 STAYS = "echo up; while :; do sleep 0.05; done"
 SAYS_BYE = "trap 'echo bye; exit 0' TERM; " + STAYS
@@ -92,10 +98,11 @@ def test_nothing_is_left_when_the_supervisor_is_killed() -> None:
 
 
 def test_what_a_dead_child_leaves_behind_is_killed() -> None:
-    with Supervised(shell("one", "sleep 1000 & echo left; exit 1")) as supervised:
-        supervised.wait_for_line("left", times=3)
-        sleepers = [one for one in supervised.members() if one.name() == "sleep"]
-        assert len(sleepers) <= 1
+    with Supervised(shell("one", "sleep 1000 & echo left $!; exit 1")) as supervised:
+        supervised.wait_for_line("one ended with exit code 1")
+        left = int(supervised.lines[0].split()[-1])
+        wait_for("the end of what was left", lambda: not is_pid_alive(left), 5)
+        assert supervised.lines[0].startswith("one    | left")
 
 
 def test_a_child_is_in_its_own_group_in_the_supervisors_session() -> None:
