@@ -6,6 +6,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 UV := uv~=0.13
+# The certificates that this system trusts, as pip and the rest of it do.
+export UV_SYSTEM_CERTS := 1
 
 # A stamp is named after what it stands for: nothing is done where it exists already.
 RUNTIME := $(VENV)/.runtime-$(shell cat requirements.txt pyproject.toml | cksum | cut -d' ' -f1)
