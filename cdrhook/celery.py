@@ -6,6 +6,7 @@ import os
 
 from celery import Celery
 from celery.signals import setup_logging, worker_init
+from django.core.exceptions import ImproperlyConfigured
 
 from cdrhook.start import require_secret_key
 
@@ -19,7 +20,11 @@ app.autodiscover_tasks()
 @worker_init.connect
 def check_before_start(**_: object) -> None:
     """A worker without a secret key could not read webhooks' secrets."""
-    require_secret_key()
+    try:
+        require_secret_key()
+    except ImproperlyConfigured as error:
+        # Celery only logs what its signals' receivers raise, and would go on.
+        raise SystemExit(str(error)) from error
 
 
 @setup_logging.connect

@@ -86,7 +86,7 @@ def _failure(error: Exception) -> Failure:
         return Failure("The webhook may not be saved so.", *error.errors)
     if isinstance(error, ValidationError):
         return Failure("Arguments are at fault.", *_field_errors(error))
-    return Failure(f"The database does not do it: {error}")
+    return Failure(f"The database cannot be used: {error}")
 
 
 def _field_errors(error: ValidationError) -> list[FieldError]:

@@ -1,0 +1,33 @@
+"""Server processes do not start without a secret key, and say what to set."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["granian", "--interface", "wsgi", "--port", "0", "cdrhook.wsgi:application"],
+        ["celery", "--app", "cdrhook", "worker", "--queues", "fast"],
+    ],
+    ids=["web server", "worker"],
+)
+def test_a_bare_server_refuses_without_a_secret_key(tmp_path, command):
+    env = {**os.environ, "SECRET_KEY": "", "CDRHOOK_DATA_DIR": str(tmp_path)}
+
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode != 0
+    assert "SECRET_KEY is not set" in done.stderr + done.stdout
