@@ -198,7 +198,14 @@ def _database() -> dict[str, Any]:
         config["CONN_MAX_AGE"] = 0
         config["OPTIONS"] = {
             **config.get("OPTIONS", {}),
-            "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 10)},
+            "pool": {
+                "min_size": 1,
+                "max_size": env.int("DATABASE_POOL_SIZE", 10),
+                # Seconds until ingest answers 503 when PostgreSQL is away; and until
+                # the pool begins anew to look whether it is back.
+                "timeout": 5,
+                "reconnect_timeout": 5,
+            },
         }
     return config
 

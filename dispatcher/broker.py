@@ -28,7 +28,12 @@ ALIVE_SECONDS: Final = 10
 WORKERS_KEY: Final = "cdrhook:workers"
 BEAT_KEY: Final = "cdrhook:beat"
 
+# Messages of a queue that is not read; a worker takes thousands a second.
+FULL: Final = 5000
+FULL_CHECK_SECONDS: Final = 1.0
+
 _away_until = 0.0
+_lengths: dict[str, tuple[float, int]] = {}
 
 
 def is_away() -> bool:
@@ -64,6 +69,18 @@ def first_to_wake(webhook_ids: Iterable[UUID]) -> list[UUID]:
         for webhook_id, was_set in zip(ids, pipe.execute(), strict=True)
         if was_set
     ]
+
+
+def is_full(queue: str) -> bool:
+    """True when nobody seems to read a queue; looks at most once a second.
+
+    Raises RedisError.
+    """
+    checked_at, length = _lengths.get(queue, (float("-inf"), 0))
+    if time.monotonic() - checked_at > FULL_CHECK_SECONDS:
+        length = int(client().llen(queue))
+        _lengths[queue] = time.monotonic(), length
+    return length > FULL
 
 
 def woken(webhook_id: UUID) -> None:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import threading
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import structlog
 from celery import current_app, shared_task
 from celery.signals import celeryd_after_setup, worker_shutdown
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from kombu import Connection
+from kombu.exceptions import KombuError
 from kombu.pools import producers
 from redis.exceptions import RedisError
 
@@ -24,14 +25,20 @@ from dispatcher import broker
 from dispatcher.models import Webhook
 from dispatcher.pipeline.drain import Drainer
 from dispatcher.pipeline.outbound import send_out, utc_now
-from dispatcher.pipeline.sweep import cancel_orphans, overdue_webhooks
+from dispatcher.pipeline.sweep import (
+    cancel_orphans,
+    fail_forgotten_tests,
+    overdue_webhooks,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 log = structlog.get_logger(__name__)
 
-STOP_SECONDS = 12.0
+STOP_SECONDS: Final = 12.0
+# What redis-py and kombu raise when the broker does not answer, or not in time.
+BROKER_ERRORS: Final = (RedisError, KombuError, OSError)
 _drainer: Drainer | None = None
 _stopping = threading.Event()
 
@@ -49,8 +56,10 @@ def wake_up(webhook_ids: Iterable[UUID]) -> None:
         lanes = Webhook.objects.filter(pk__in=first).order_by()
         for webhook_id, lane in lanes.values_list("pk", "lane"):
             _publish(webhook_id, lane)
-    except (RedisError, DatabaseError, OSError) as error:
+    except BROKER_ERRORS as error:
         broker.note_error(error)
+    except (DatabaseError, InterfaceError) as error:
+        log.warning("webhook.not_woken", error=str(error)[:200])
 
 
 def pass_on(webhook_id: UUID, lane: str | None, seconds: float) -> None:
@@ -59,11 +68,14 @@ def pass_on(webhook_id: UUID, lane: str | None, seconds: float) -> None:
         return
     try:
         _publish(webhook_id, lane or "fast", countdown=min(seconds, 60.0))
-    except (RedisError, OSError) as error:
+    except BROKER_ERRORS as error:
         broker.note_error(error)
 
 
 def _publish(webhook_id: UUID, lane: str, countdown: float = 0.0) -> None:
+    if broker.is_full(lane):
+        # Nobody reads it: more messages would only fill the broker's memory.
+        return
     with producers[_publishing()].acquire(
         block=True, timeout=broker.TIMEOUT_SECONDS
     ) as producer:
@@ -104,6 +116,7 @@ def sweep() -> None:
     """Wakes up what was forgotten: after a crash, or without a broker."""
     broker.beat_is_alive()
     cancel_orphans(utc_now())
+    fail_forgotten_tests(utc_now())
     for webhook_id, lane in overdue_webhooks(utc_now()):
         pass_on(webhook_id, lane, 0.0)
 
@@ -132,7 +145,8 @@ def start_draining(sender: str, instance: Any, **_: Any) -> None:
 
 def _tell_alive(name: str) -> None:
     while not _stopping.is_set():
-        broker.worker_is_alive(name)
+        if _drainer is not None and _drainer.is_alive():
+            broker.worker_is_alive(name)
         _stopping.wait(broker.ALIVE_SECONDS / 3)
 
 
@@ -150,6 +164,6 @@ def alive() -> dict[str, bool]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         database = True
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         database = False
     return {"database": database, **broker.signs_of_life()}

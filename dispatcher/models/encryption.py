@@ -44,17 +44,32 @@ def _cipher() -> MultiFernet:
     return _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS), settings.SECRET_KEY)
 
 
-class EncryptedTextField(TextBase):
-    """A text that the database only ever sees encrypted; empty stays empty.
+class Unreadable(str):
+    """A stored secret that no configured key fits: still encrypted.
 
-    Reading raises UndecryptableError when no configured key fits.
+    Rows that hold one can be listed, changed and saved; whoever needs the text itself
+    asks `readable`.
     """
+
+
+def readable(value: str) -> str:
+    """The text of an encrypted field. Raises UndecryptableError for Unreadable."""
+    if isinstance(value, Unreadable):
+        raise UndecryptableError(
+            "a stored secret cannot be decrypted: FIELD_ENCRYPTION_KEYS (or, without"
+            " it, SECRET_KEY) has changed; put the former key back, behind the new one"
+        )
+    return value
+
+
+class EncryptedTextField(TextBase):
+    """A text that the database only ever sees encrypted; empty stays empty."""
 
     description = "encrypted text"
 
     def get_prep_value(self, value: Any) -> Any:
         """Encrypts what goes to the database."""
-        if not value:
+        if not value or isinstance(value, Unreadable):
             return value
         return _cipher().encrypt(str(value).encode()).decode()
 
@@ -66,8 +81,5 @@ class EncryptedTextField(TextBase):
             return value
         try:
             return _cipher().decrypt(value.encode()).decode()
-        except InvalidToken as error:
-            raise UndecryptableError(
-                "a stored secret cannot be decrypted: FIELD_ENCRYPTION_KEYS (or, without"
-                " it, SECRET_KEY) has changed; put the former key back, behind the new one"
-            ) from error
+        except InvalidToken:
+            return Unreadable(value)

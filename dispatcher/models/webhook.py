@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
-from dispatcher.models.encryption import EncryptedTextField
+from dispatcher.models.encryption import EncryptedTextField, readable
 from dispatcher.models.ids import uuid7
 from dispatcher.models.tenancy import OWNED_BY_TENANT_OR_PARTNER, Partner, Tenant
 from dispatcher.values import Filter
@@ -201,11 +201,14 @@ class Webhook(models.Model):
         return frozenset(int(text) for text in self.also_accept.split(",") if text)
 
     def signing_secrets(self, now: dt.datetime) -> tuple[str, ...]:
-        """The secret in force, then the previous one while the rotation overlaps."""
+        """The secret in force, then the previous one while the rotation overlaps.
+
+        Raises UndecryptableError when no configured key fits.
+        """
         until = self.previous_secret_until
         overlaps = until is not None and now < until and bool(self.previous_secret)
         secrets = (self.secret, self.previous_secret if overlaps else "")
-        return tuple(secret for secret in secrets if secret)
+        return tuple(readable(secret) for secret in secrets if secret)
 
 
 class WebhookFilter(models.Model):

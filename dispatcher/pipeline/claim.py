@@ -21,7 +21,7 @@ from dispatcher.adapters import cdr_json
 from dispatcher.models import Attempt, CdrRevision, Delivery, OwedCdr, Webhook
 from dispatcher.models.bulk import update_rows
 from dispatcher.models.delivery import LEASE
-from dispatcher.models.encryption import UndecryptableError
+from dispatcher.models.encryption import UndecryptableError, readable
 from dispatcher.payloads.registry import style
 from dispatcher.values import CarriedCdr, Outgoing, RenderedRequest, Subscription
 
@@ -49,8 +49,10 @@ class Claimed:
 
     delivery_id: UUID
     webhook_id: UUID
+    lane: str
     token: UUID
     lease_until: dt.datetime
+    due_at: dt.datetime
     tries: int
     attempt_count: int
     outgoing: Outgoing
@@ -103,8 +105,8 @@ def claim(
         webhook = _locked(webhook_id)
         if webhook is None:
             return None
-        if webhook.paced_until is not None and now < webhook.paced_until:
-            return Claim(webhook.pk, webhook.lane, wait_until=webhook.paced_until)
+        if (paced_until := _paced_until(webhook, now)) is not None:
+            return Claim(webhook.pk, webhook.lane, wait_until=paced_until)
         if capacity.get(webhook.lane, 0) <= 0:
             return Claim(webhook.pk, webhook.lane, no_room=True)
         size, count = _room(webhook, now)
@@ -119,9 +121,10 @@ def claim(
             keys = keys_of(webhook, now)
         except UndecryptableError as error:
             _postpone(rows, str(error), now)
-            return Claim(webhook.pk, webhook.lane)
+            return Claim(webhook.pk, webhook.lane, wait_until=_earliest(webhook))
         runs = _lease(webhook, rows, size, keys, now)
-        wait_until = _pace(webhook, len(rows), now)
+        # Rows that could not be rendered end nothing that would have us look again.
+        wait_until = _pace(webhook, len(rows), now) if runs else now
         return Claim(webhook.pk, webhook.lane, tuple(runs), wait_until)
 
 
@@ -142,14 +145,17 @@ def _locked(webhook_id: UUID) -> Webhook | None:
 def _room(webhook: Webhook, now: dt.datetime) -> tuple[int, int]:
     """How many deliveries a run may hold, and how many runs may start."""
     under_way = Delivery.objects.filter(
-        Delivery.leased(now), webhook=webhook
+        Delivery.leased(now), webhook=webhook, test_uid=""
     ).aggregate(rows=Count("pk"), runs=Count("lease_token", distinct=True))
     at_a_time = 1 if webhook.ordered else webhook.max_in_flight
     runs = max(0, at_a_time - under_way["runs"])
-    rows = max(0, MAX_CLAIMED - under_way["rows"])
+    if webhook.max_per_second is not None:
+        runs = min(runs, _burst(webhook.max_per_second))
     size = _run_size(webhook)
     if size == 1:
-        return 1, min(runs, rows)
+        most = max(MAX_CLAIMED, at_a_time) - under_way["rows"]
+        return 1, max(0, min(runs, most))
+    rows = max(0, MAX_CLAIMED - under_way["rows"])
     size = min(size, rows)
     return size, min(runs, math.ceil(rows / size)) if size else 0
 
@@ -163,7 +169,7 @@ def _run_size(webhook: Webhook) -> int:
 
 
 def _due(webhook: Webhook, now: dt.datetime, *, limit: int) -> list[Delivery]:
-    rows = Delivery.objects.filter(webhook=webhook, state=Delivery.PENDING)
+    rows = Delivery.objects.filter(webhook=webhook, state=Delivery.PENDING, test_uid="")
     if webhook.ordered:
         # The first in order, due or not: one that waits holds up those behind it.
         head = rows.order_by("call_end", "id").first()
@@ -179,12 +185,26 @@ def _due(webhook: Webhook, now: dt.datetime, *, limit: int) -> list[Delivery]:
 def _earliest(webhook: Webhook) -> dt.datetime | None:
     """When the next pending delivery that nobody holds becomes due."""
     pending = Delivery.objects.filter(
-        webhook=webhook, state=Delivery.PENDING, lease_token__isnull=True
+        webhook=webhook, state=Delivery.PENDING, lease_token__isnull=True, test_uid=""
     )
     times = pending.order_by("next_attempt_at")
     if webhook.ordered:
         times = pending.order_by("call_end", "id")
     return times.values_list("next_attempt_at", flat=True).first()
+
+
+def _burst(max_per_second: int) -> int:
+    """How many may start together: a tenth of a second's worth."""
+    return max(1, max_per_second // 10)
+
+
+def _paced_until(webhook: Webhook, now: dt.datetime) -> dt.datetime | None:
+    """When the webhook's pace lets the next request start; None: now."""
+    until = webhook.paced_until
+    if webhook.max_per_second is None or until is None:
+        return None
+    # No pace is longer than a second; what is further ahead is a clock set back.
+    return until if now < until <= now + dt.timedelta(seconds=1) else None
 
 
 def _pace(webhook: Webhook, sent: int, now: dt.datetime) -> dt.datetime | None:
@@ -198,7 +218,9 @@ def _pace(webhook: Webhook, sent: int, now: dt.datetime) -> dt.datetime | None:
 def keys_of(webhook: Webhook, now: dt.datetime) -> Keys:
     """Decrypts them. Raises UndecryptableError when no configured key fits."""
     return Keys(
-        headers={header.name: header.value for header in webhook.headers.all()},
+        headers={
+            header.name: readable(header.value) for header in webhook.headers.all()
+        },
         secrets=webhook.signing_secrets(now),
     )
 
@@ -216,7 +238,9 @@ def _lease(
     webhook: Webhook, rows: list[Delivery], size: int, keys: Keys, now: dt.datetime
 ) -> list[tuple[Claimed, ...]]:
     """Freezes the request of each row and leases it; one token a run."""
-    _note_interrupted([row for row in rows if row.lease_token is not None], now)
+    _note_interrupted(
+        webhook, [row for row in rows if row.lease_token is not None], now
+    )
     rows = _freeze(webhook, rows, now)
     runs: list[tuple[Claimed, ...]] = []
     for start in range(0, len(rows), size):
@@ -230,7 +254,7 @@ def _lease(
     return runs
 
 
-def _note_interrupted(rows: list[Delivery], now: dt.datetime) -> None:
+def _note_interrupted(webhook: Webhook, rows: list[Delivery], now: dt.datetime) -> None:
     """Tells of leases that ran out: whoever held them died before recording.
 
     It spends no try: whether the request was made is not known.
@@ -249,7 +273,7 @@ def _note_interrupted(rows: list[Delivery], now: dt.datetime) -> None:
                 "the process that was sending this stopped before it could record the"
                 " result; the receiver may or may not have got it"
             ),
-            url=row.webhook.url,
+            url=webhook.url,
         )
         for row in rows
     )
@@ -347,11 +371,14 @@ def ready_to_send(webhook: Webhook, row: Delivery, keys: Keys) -> Claimed:
     """A leased row whose request is frozen, with the webhook's current URL and keys."""
     assert row.lease_token is not None  # noqa: S101  it was just set
     assert row.lease_until is not None  # noqa: S101  it was just set
+    assert row.next_attempt_at is not None  # noqa: S101  it is pending
     return Claimed(
         delivery_id=row.pk,
         webhook_id=webhook.pk,
+        lane=webhook.lane,
         token=row.lease_token,
         lease_until=row.lease_until,
+        due_at=row.next_attempt_at,
         tries=row.tries,
         attempt_count=row.attempt_count,
         outgoing=Outgoing(

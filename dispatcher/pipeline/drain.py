@@ -23,11 +23,10 @@ Decides nothing about retries or states: claim and record do.
 from __future__ import annotations
 
 import datetime as dt
-import heapq
 import queue
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -41,9 +40,8 @@ from django.db import (
     connections,
 )
 
-from dispatcher.pipeline.claim import Claimed, claim
+from dispatcher.pipeline.claim import Claim, Claimed, claim
 from dispatcher.pipeline.record import (
-    SLOW_AFTER,
     Ended,
     Recorded,
     hand_back,
@@ -51,9 +49,11 @@ from dispatcher.pipeline.record import (
     record,
     record_one_by_one,
 )
+from dispatcher.pipeline.run import Run
+from dispatcher.pipeline.timers import Timers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from dispatcher.values import Outcome, Outgoing
 
@@ -62,7 +62,6 @@ log = structlog.get_logger(__name__)
 FLUSH_ROWS: Final = 50
 FLUSH_SECONDS: Final = 0.2
 MIN_LEASE_LEFT: Final = dt.timedelta(seconds=15)
-LONGEST_TIMER_SECONDS: Final = 60.0
 # Between two looks at a webhook that had nothing to send.
 SHORTEST_TIMER_SECONDS: Final = 0.01
 AGAIN_AFTER_ERROR_SECONDS: Final = 0.5
@@ -70,38 +69,8 @@ AGAIN_AFTER_ERROR_SECONDS: Final = 0.5
 CLAIMS_A_STEP: Final = 20
 # A tick while requests run, so that one that hangs is seen soon after its second.
 TICK_SECONDS: Final = 0.1
-
-
-class Run:
-    """Deliveries that one thread sends in sequence on one connection."""
-
-    def __init__(self, claimed: Sequence[Claimed], lane: str) -> None:
-        self.webhook_id = claimed[0].webhook_id
-        self.lane = lane
-        self.straggles = False
-        self.since: float | None = None
-        self._waiting = deque(claimed)
-        self._lock = threading.Lock()
-
-    def next(self) -> Claimed | None:
-        """The delivery to send now; None: nothing is left."""
-        with self._lock:
-            self.since = time.monotonic() if self._waiting else None
-            return self._waiting.popleft() if self._waiting else None
-
-    def cut_short(self) -> list[Claimed]:
-        """Takes back what has not been started."""
-        with self._lock:
-            rest = list(self._waiting)
-            self._waiting.clear()
-            return rest
-
-    def hangs(self) -> bool:
-        """True when its request has been under way for over a second."""
-        since = self.since
-        return (
-            since is not None and time.monotonic() - since > SLOW_AFTER.total_seconds()
-        )
+# Without a round for so long, the coordinator is stuck.
+LONGEST_STEP_SECONDS: Final = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,42 +83,6 @@ class _Over:
 
 class _Stop:
     """Wakes the coordinator up so that it sees that it should stop."""
-
-
-class Timers:
-    """When to look at which webhook again; one time a webhook, the earliest."""
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[float, UUID]] = []
-        self._at: dict[UUID, float] = {}
-
-    def arm(self, webhook_id: UUID, seconds: float) -> None:
-        """Rings in `seconds`, unless it rings earlier anyway."""
-        at = time.monotonic() + min(max(seconds, 0.0), LONGEST_TIMER_SECONDS)
-        if at < self._at.get(webhook_id, float("inf")):
-            self._at[webhook_id] = at
-            heapq.heappush(self._heap, (at, webhook_id))
-
-    def rung(self) -> set[UUID]:
-        """The webhooks whose time has come; they are armed no more."""
-        now, due = time.monotonic(), set()
-        while self._heap and self._heap[0][0] <= now:
-            at, webhook_id = heapq.heappop(self._heap)
-            if self._at.get(webhook_id) == at:
-                del self._at[webhook_id]
-                due.add(webhook_id)
-        return due
-
-    def seconds_left(self) -> float:
-        """Until the next one rings; at most a minute."""
-        if not self._heap:
-            return LONGEST_TIMER_SECONDS
-        return max(0.0, self._heap[0][0] - time.monotonic())
-
-    def armed(self) -> dict[UUID, float]:
-        """Seconds left, by webhook."""
-        now = time.monotonic()
-        return {webhook_id: at - now for webhook_id, at in self._at.items()}
 
 
 class Drainer:
@@ -175,20 +108,26 @@ class Drainer:
         self._events: queue.SimpleQueue[UUID | Ended | _Over | _Stop] = (
             queue.SimpleQueue()
         )
-        # Requests that straggle keep their thread beyond their lane's share.
+        # Requests that straggle keep their thread beyond their lane's share: of the
+        # fast lane's, a second's worth for each of the 10 s that they may take.
+        self._most_runs = 10 * self._threads.get("fast", 0) + sum(threads.values())
         self._executor = ThreadPoolExecutor(
-            max_workers=4 * sum(threads.values()), thread_name_prefix="send"
+            max_workers=self._most_runs, thread_name_prefix="send"
         )
         self._runs: set[Run] = set()
         self._ended: list[Ended] = []
         self._ended_since = 0.0
+        # What was claimed and is not to be sent here after all.
+        self._unsent: list[Claimed] = []
         # Webhooks to look at, in the order in which they turned up (a set with order).
         self._dirty: dict[UUID, None] = {}
-        self._crowded: dict[UUID, None] = {}
+        # Those for which their lane had no room, likewise.
+        self._crowded: dict[str, dict[UUID, None]] = {lane: {} for lane in threads}
         self._timers = Timers()
         self._flush_now = False
         self._flush_not_before = 0.0
         self._stop_by: float | None = None
+        self._stepped_at = time.monotonic()
         self._thread = threading.Thread(target=self._loop, name="drain", daemon=True)
 
     def start(self) -> None:
@@ -198,6 +137,11 @@ class Drainer:
     def drain(self, webhook_id: UUID) -> None:
         """Has the due deliveries of a webhook sent; returns at once."""
         self._events.put(webhook_id)
+
+    def is_alive(self) -> bool:
+        """True while the coordinator does its rounds."""
+        fresh = time.monotonic() - self._stepped_at < LONGEST_STEP_SECONDS
+        return self._thread.is_alive() and fresh
 
     def stop(self, seconds: float) -> None:
         """Ends: starts nothing more, waits for what is in flight, records it."""
@@ -210,15 +154,14 @@ class Drainer:
 
     def _loop(self) -> None:
         while not self._finished():
+            self._stepped_at = time.monotonic()
             try:
                 self._step()
+                close_old_connections()
             except Exception:
                 log.exception("drain.error")
                 time.sleep(AGAIN_AFTER_ERROR_SECONDS)
-            finally:
-                close_old_connections()
-        for webhook_id, seconds in self._timers.armed().items():
-            self._pass_on(webhook_id, None, max(0.0, seconds))
+        self._hand_over()
         connections.close_all()
 
     def _finished(self) -> bool:
@@ -226,32 +169,55 @@ class Drainer:
             return False
         if time.monotonic() > self._stop_by:
             return True
-        return not self._runs and not self._ended and self._events.empty()
+        busy = self._runs or self._ended or self._unsent
+        return not busy and self._events.empty()
+
+    def _hand_over(self) -> None:
+        """Tells other workers what this one would have done next."""
+        waiting = {webhook_id for lane in self._crowded.values() for webhook_id in lane}
+        for webhook_id in waiting | self._dirty.keys():
+            self._timers.arm(webhook_id, 0.0)
+        for webhook_id, seconds in self._timers.armed().items():
+            self._pass_on(webhook_id, None, max(0.0, seconds))
 
     def _step(self) -> None:
         self._gather(self._patience())
-        if self._stop_by is not None:
-            for run in self._runs:
+        for run in list(self._runs):
+            if self._stop_by is not None:
                 self._cut_short(run)
-        for run in [run for run in self._runs if not run.straggles and run.hangs()]:
-            self._slow_down(run)
+            elif not run.straggles and run.hangs():
+                self._slow_down(run)
+        if self._unsent:
+            hand_back(self._unsent)
+            self._unsent = []
         if self._flush_is_due():
             self._flush()
         self._dirty |= dict.fromkeys(self._timers.rung())
+        self._let_in()
         for webhook_id in list(self._dirty)[:CLAIMS_A_STEP]:
-            del self._dirty[webhook_id]
-            if self._stop_by is None:
-                self._claim(webhook_id)
+            if self._stop_by is not None or not self._claim(webhook_id):
+                break
+
+    def _let_in(self) -> None:
+        """Those that wait for room come before those that had theirs."""
+        capacity = self._capacity()
+        first: dict[UUID, None] = {}
+        for lane, waiting in self._crowded.items():
+            for webhook_id in list(waiting)[: max(0, capacity[lane])]:
+                del waiting[webhook_id]
+                first[webhook_id] = None
+        if first:
+            self._dirty = first | self._dirty
 
     def _patience(self) -> float:
         """How long to wait for an event."""
-        if self._dirty:
+        if self._dirty and self._stop_by is None:
             return 0.0
         waits = [self._timers.seconds_left()]
         if self._ended:
             flush_at = max(self._ended_since + FLUSH_SECONDS, self._flush_not_before)
             waits.append(flush_at - time.monotonic())
-        if any(not run.straggles for run in self._runs):
+        if self._unsent or any(not run.straggles for run in self._runs):
             waits.append(TICK_SECONDS)
         if self._stop_by is not None:
             waits.append(TICK_SECONDS)
@@ -279,13 +245,9 @@ class Drainer:
                 self._flush_now = True
         elif isinstance(event, _Over):
             self._runs.discard(event.run)
-            hand_back(event.unsent)
+            self._unsent += event.unsent
             self._flush_now = True
             self._dirty[event.run.webhook_id] = None
-            if self._crowded:
-                first = next(iter(self._crowded))
-                del self._crowded[first]
-                self._dirty[first] = None
 
     def _flush_is_due(self) -> bool:
         if not self._ended or time.monotonic() < self._flush_not_before:
@@ -321,24 +283,28 @@ class Drainer:
         seconds = (at - self._clock()).total_seconds() + 0.002
         self._timers.arm(webhook_id, max(seconds, least))
 
-    def _claim(self, webhook_id: UUID) -> None:
+    def _claim(self, webhook_id: UUID) -> bool:
+        """Claims and starts runs of one webhook. False: the database is away."""
+        del self._dirty[webhook_id]
         try:
             claimed = claim(webhook_id, now=self._clock(), capacity=self._capacity())
         except Exception as error:
             # Whatever it is, the other webhooks must not suffer from it.
             log.warning("drain.not_claimed", webhook=str(webhook_id), error=repr(error))
             self._timers.arm(webhook_id, AGAIN_AFTER_ERROR_SECONDS)
-            return
-        if claimed is None:
-            return
+            return not isinstance(error, (OperationalError, InterfaceError))
+        if claimed is not None:
+            self._start(claimed)
+        return True
+
+    def _start(self, claimed: Claim) -> None:
         if claimed.no_room:
-            if claimed.lane in self._threads:
-                self._crowded[webhook_id] = None
+            if claimed.lane in self._crowded:
+                self._crowded[claimed.lane][claimed.webhook_id] = None
             else:
-                self._pass_on(webhook_id, claimed.lane, 0.0)
-            return
+                self._pass_on(claimed.webhook_id, claimed.lane, 0.0)
         if claimed.wait_until is not None:
-            self._arm(webhook_id, claimed.wait_until, SHORTEST_TIMER_SECONDS)
+            self._arm(claimed.webhook_id, claimed.wait_until, SHORTEST_TIMER_SECONDS)
         for items in claimed.runs:
             run = Run(items, claimed.lane)
             self._runs.add(run)
@@ -347,21 +313,26 @@ class Drainer:
     def _capacity(self) -> dict[str, int]:
         """How many more runs each lane of this process can take."""
         taken = Counter("slow" if run.straggles else run.lane for run in self._runs)
-        return {lane: limit - taken[lane] for lane, limit in self._threads.items()}
+        left = self._most_runs - len(self._runs)
+        return {
+            lane: min(limit - taken[lane], left)
+            for lane, limit in self._threads.items()
+        }
 
     def _slow_down(self, run: Run) -> None:
         """A request hangs: its webhook goes to the slow lane, at once."""
-        run.straggles = True
-        self._cut_short(run)
         if run.lane != "slow":
             move_to_lane(run.webhook_id, "slow")
             log.info("webhook.slow", webhook=str(run.webhook_id))
+        run.straggles = True
+        self._cut_short(run)
         self._dirty[run.webhook_id] = None
 
     def _cut_short(self, run: Run) -> None:
         rest = run.cut_short()
         if rest:
-            hand_back(rest)
+            self._unsent += rest
+            self._dirty[run.webhook_id] = None
 
     # A sender's thread ----------------------------------------------------------------
 

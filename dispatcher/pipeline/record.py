@@ -54,15 +54,15 @@ def record(ended: Sequence[Ended], *, now: dt.datetime) -> Recorded:
     """Stores attempts and moves their deliveries on: delivered, failed, or a retry."""
     with transaction.atomic():
         webhooks = _locked_webhooks({item.claimed.webhook_id for item in ended})
-        states = _states_still_ours(ended)
-        kept = [item for item in ended if item.claimed.delivery_id in states]
+        rows = _locked_deliveries(ended)
+        kept = [item for item in ended if _is_ours(item, rows)]
         changes = [
             (
                 item.claimed.delivery_id,
                 _next_state(
                     item,
                     webhooks[item.claimed.webhook_id],
-                    states[item.claimed.delivery_id],
+                    rows[item.claimed.delivery_id],
                 ),
             )
             for item in kept
@@ -71,7 +71,7 @@ def record(ended: Sequence[Ended], *, now: dt.datetime) -> Recorded:
         Attempt.objects.bulk_create(attempts)
         update_rows(Delivery, _CHANGED, changes)
         _update_webhooks(kept, webhooks, now)
-    _log(ended, states)
+    _log(ended, kept)
     return Recorded(_earliest_retries(kept, changes), tuple(attempts))
 
 
@@ -79,8 +79,9 @@ def record_one_by_one(ended: Sequence[Ended], *, now: dt.datetime) -> Recorded:
     """Stores each attempt by itself, where one of them cannot be stored as it is.
 
     That one is stored without what the receiver said, so that it holds up nothing.
-    Raises OperationalError or InterfaceError when the database is away; what had been
-    stored by then has lost its lease and is passed over the next time.
+    What even so cannot be stored is dropped: its lease runs out, and whoever claims it
+    next tells of the interruption. Raises OperationalError or InterfaceError when the
+    database is away; what had been stored by then is passed over the next time.
     """
     retries: dict[UUID, dt.datetime] = {}
     attempts: list[Attempt] = []
@@ -93,10 +94,21 @@ def record_one_by_one(ended: Sequence[Ended], *, now: dt.datetime) -> Recorded:
             log.exception(
                 "delivery.not_recorded", delivery=str(item.claimed.delivery_id)
             )
-            recorded = record([_without_answer(item, error)], now=now)
-        retries |= recorded.retries
+            recorded = _record_without_answer(item, error, now)
+        for webhook_id, at in recorded.retries.items():
+            retries[webhook_id] = min(at, retries.get(webhook_id, at))
         attempts += recorded.attempts
     return Recorded(retries, tuple(attempts))
+
+
+def _record_without_answer(item: Ended, error: Exception, now: dt.datetime) -> Recorded:
+    try:
+        return record([_without_answer(item, error)], now=now)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        log.exception("delivery.dropped", delivery=str(item.claimed.delivery_id))
+        return Recorded({})
 
 
 def _without_answer(item: Ended, error: Exception) -> Ended:
@@ -112,10 +124,10 @@ def _without_answer(item: Ended, error: Exception) -> Ended:
 
 def hand_back(claimed: Sequence[Claimed]) -> None:
     """Gives up the lease of deliveries that were claimed and not sent."""
-    for item in claimed:
-        Delivery.objects.filter(pk=item.delivery_id, lease_token=item.token).update(
-            lease_token=None, lease_until=None
-        )
+    Delivery.objects.filter(
+        pk__in=[item.delivery_id for item in claimed],
+        lease_token__in={item.token for item in claimed},
+    ).update(lease_token=None, lease_until=None)
 
 
 def move_to_lane(webhook_id: UUID, lane: str) -> None:
@@ -144,40 +156,51 @@ def _locked_webhooks(ids: set[UUID]) -> dict[UUID, Webhook]:
     return {webhook.pk: webhook for webhook in unread}
 
 
-def _states_still_ours(ended: Sequence[Ended]) -> dict[UUID, str]:
-    """The state of each delivery that still bears our token, its row locked."""
-    tokens = {item.claimed.delivery_id: item.claimed.token for item in ended}
+def _locked_deliveries(ended: Sequence[Ended]) -> dict[UUID, Delivery]:
     rows = (
         Delivery.objects.select_for_update(no_key=True)
-        .filter(pk__in=tokens)
+        .filter(pk__in=[item.claimed.delivery_id for item in ended])
         .order_by("pk")
-        .values_list("pk", "lease_token", "state")
+        .defer("request_body")
     )
-    return {pk: state for pk, token, state in rows if token == tokens[pk]}
+    return {row.pk: row for row in rows}
 
 
-def _next_state(item: Ended, webhook: Webhook, state: str) -> dict[str, Any]:
+def _is_ours(item: Ended, rows: dict[UUID, Delivery]) -> bool:
+    """True while the delivery bears the token that it was claimed with."""
+    row = rows.get(item.claimed.delivery_id)
+    return row is not None and row.lease_token == item.claimed.token
+
+
+def _next_state(item: Ended, webhook: Webhook, row: Delivery) -> dict[str, Any]:
     """What the delivery becomes (DESIGN: Retry rule).
 
-    One that was cancelled while it was sent stays so, unless it arrived after all.
+    One that was cancelled or sent again while this attempt was under way stays so,
+    unless it arrived after all.
     """
     outcome, tries = item.outcome, item.claimed.tries + 1
     change: dict[str, Any] = {
-        "state": state,
-        "tries": tries,
+        **{name: getattr(row, name) for name in _CHANGED},
         "attempt_count": item.claimed.attempt_count + 1,
+        "lease_token": None,
+        "lease_until": None,
+    }
+    delivered = outcome.verdict == "delivered"
+    still_meant = (
+        row.state == Delivery.PENDING and row.next_attempt_at == item.claimed.due_at
+    )
+    if not (delivered or still_meant):
+        return change
+    change |= {
+        "tries": tries,
         "next_attempt_at": None,
         "ended_at": outcome.ended_at,
         "last_status_code": outcome.status_code,
         "last_error_class": outcome.error_class,
         "last_error": _storable(outcome.error),
-        "lease_token": None,
-        "lease_until": None,
     }
-    if outcome.verdict == "delivered":
+    if delivered:
         return {**change, "state": Delivery.DELIVERED}
-    if state != Delivery.PENDING:
-        return change
     retry_at = next_attempt(
         outcome.ended_at,
         tries,
@@ -259,7 +282,11 @@ def _speed(items: Sequence[Ended], webhook: Webhook) -> dict[str, Any]:
     for item in items:
         took = item.outcome.duration_ms
         answered = item.outcome.status_code is not None
-        quick = quick + 1 if answered and took < QUICK_MS else 0
+        if answered and took < QUICK_MS:
+            # What was claimed before it changed lanes proves nothing in this one.
+            quick += item.claimed.lane == webhook.lane
+        else:
+            quick = 0
         answer_ms = (answer_ms * 7 + took) // 8 if answer_ms else took
         if took > SLOW_AFTER.total_seconds() * 1000:
             lane = "slow"
@@ -287,9 +314,10 @@ def _earliest_retries(
     return retries
 
 
-def _log(ended: Sequence[Ended], states: dict[UUID, str]) -> None:
+def _log(ended: Sequence[Ended], kept: Sequence[Ended]) -> None:
+    ours = {id(item) for item in kept}
     for item in ended:
-        if item.claimed.delivery_id not in states:
+        if id(item) not in ours:
             log.warning("delivery.lease_lost", delivery=str(item.claimed.delivery_id))
         log.info(
             "delivery.attempted",

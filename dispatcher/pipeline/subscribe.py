@@ -23,6 +23,7 @@ from dispatcher.models import (
     WebhookFilter,
     WebhookHeader,
 )
+from dispatcher.models.encryption import Unreadable
 from dispatcher.pipeline.draft import (
     COLUMNS,
     OWNER,
@@ -96,7 +97,7 @@ def update_webhook(
     """
     with transaction.atomic():
         _lock_owner(webhook)
-        webhook = Webhook.objects.select_for_update().get(pk=webhook.pk)
+        webhook = Webhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
         draft = replace(draft_of(webhook), **changes)
         _refuse(refusals(draft, existing=webhook))
         columns = [name for name in COLUMNS if name in changes and name not in OWNER]
@@ -123,7 +124,7 @@ def rotate_secret(
     """
     secret = signing.new_secret(secrets.token_bytes(_SECRET_BYTES))
     with transaction.atomic():
-        webhook = Webhook.objects.select_for_update().get(pk=webhook.pk)
+        webhook = Webhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
         columns = _exchange_secret(webhook, secret, now)
         webhook.save(update_fields=[*columns, "updated_at"])
     log.info("webhook.secret_rotated", webhook=str(webhook.pk))
@@ -156,9 +157,11 @@ def _refuse(errors: Sequence[FieldError]) -> None:
 def _lock_owner(owned: WebhookDraft | Webhook) -> None:
     """Two at once must not both take the last place that a limit leaves."""
     if owned.tenant is not None:
-        Tenant.objects.select_for_update().filter(pk=owned.tenant.pk).first()
+        Tenant.objects.select_for_update(no_key=True).filter(pk=owned.tenant.pk).first()
     if owned.partner is not None:
-        Partner.objects.select_for_update().filter(pk=owned.partner.pk).first()
+        Partner.objects.select_for_update(no_key=True).filter(
+            pk=owned.partner.pk
+        ).first()
 
 
 def _first_secret(draft: WebhookDraft) -> str:
@@ -170,7 +173,8 @@ def _first_secret(draft: WebhookDraft) -> str:
 def _exchange_secret(webhook: Webhook, secret: str, now: dt.datetime) -> list[str]:
     """Puts a secret in force; returns the names of the columns that changed."""
     unsigned = secret == NO_SECRET
-    webhook.previous_secret = "" if unsigned else webhook.secret
+    lost = isinstance(webhook.secret, Unreadable)
+    webhook.previous_secret = "" if unsigned or lost else webhook.secret
     webhook.previous_secret_until = (
         now + ROTATION_OVERLAP if webhook.previous_secret else None
     )

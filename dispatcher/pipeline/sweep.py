@@ -24,7 +24,9 @@ DELETED_LATELY: Final = dt.timedelta(minutes=10)
 def overdue_webhooks(now: dt.datetime) -> list[tuple[UUID, str]]:
     """(webhook, lane) of each that has a delivery overdue by more than a second."""
     overdue = Delivery.objects.filter(
-        Delivery.due(now - OVERDUE) & Delivery.not_leased(now), webhook=OuterRef("pk")
+        Delivery.due(now - OVERDUE) & Delivery.not_leased(now),
+        webhook=OuterRef("pk"),
+        test_uid="",
     )
     webhooks = Webhook.objects.filter(
         Exists(overdue), active=True, deleted_at__isnull=True
@@ -44,4 +46,22 @@ def cancel_orphans(now: dt.datetime) -> int:
         next_attempt_at=None,
         ended_at=now,
         last_error=WHY_DELETED,
+    )
+
+
+def fail_forgotten_tests(now: dt.datetime) -> int:
+    """Ends test calls whose process stopped while it waited: they are not tried again."""
+    forgotten = Delivery.objects.filter(
+        Delivery.not_leased(now), lease_token__isnull=False, state=Delivery.PENDING
+    ).exclude(test_uid="")
+    if not forgotten.exists():
+        return 0
+    return forgotten.update(
+        state=Delivery.FAILED,
+        next_attempt_at=None,
+        ended_at=now,
+        lease_token=None,
+        lease_until=None,
+        last_error_class="interrupted",
+        last_error="the process that made this test call stopped before it ended",
     )

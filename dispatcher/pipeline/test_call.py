@@ -30,7 +30,7 @@ def test_call(webhook: Webhook, *, now: dt.datetime) -> tuple[Delivery, Attempt]
 
     Returns the delivery, `delivered` or `failed`, and its attempt.
     """
-    claimed = _prepare(webhook, now)
+    claimed = prepare_test_call(webhook, now)
     close_old_connections()
     outcome = send_out(claimed.outgoing)
     attempt = record([Ended(claimed, outcome)], now=utc_now()).attempts[0]
@@ -69,7 +69,7 @@ def sample_cdr(uid: str, now: dt.datetime) -> Cdr:
     )
 
 
-def _prepare(webhook: Webhook, now: dt.datetime) -> Claimed:
+def prepare_test_call(webhook: Webhook, now: dt.datetime) -> Claimed:
     """Commits the delivery, leased to us, before anything is sent."""
     uid = f"test-{uuid4()}"
     cdr = sample_cdr(uid, now)

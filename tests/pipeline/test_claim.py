@@ -159,6 +159,26 @@ def test_a_pace_of_one_a_second_claims_one_and_says_when_to_look_again(
     assert (again.runs, again.wait_until) == ((), now + dt.timedelta(seconds=1))
 
 
+def test_a_pace_of_many_a_second_starts_a_tenth_of_them_together(
+    acme, webhook_of, take, now
+):
+    webhook = webhook_of(acme, max_per_second=20, max_in_flight=50)
+    take(acme, *(call(f"c-{n}") for n in range(10)))
+
+    claimed = claim_now(webhook, now)
+
+    assert len(claimed.runs) == 2
+    assert claimed.wait_until == now + dt.timedelta(milliseconds=100)
+
+
+def test_a_pace_survives_a_clock_that_was_set_back(acme, webhook_of, take, now):
+    webhook = webhook_of(acme, max_per_second=1, max_in_flight=2)
+    take(acme, call("c-1"), call("c-2"))
+    claim_now(webhook, now)
+
+    assert len(claim_all(webhook, now - dt.timedelta(hours=2))) == 1
+
+
 def test_a_lease_that_ran_out_is_taken_over_and_noted_as_interrupted(
     acme, webhook_of, take, now
 ):

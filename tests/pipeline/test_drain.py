@@ -12,8 +12,9 @@ from django.db import DatabaseError
 
 from dispatcher.models import Attempt, Delivery, Webhook
 from dispatcher.pipeline import drain as drain_module
-from dispatcher.pipeline.drain import Drainer, Timers
+from dispatcher.pipeline.drain import Drainer
 from dispatcher.pipeline.record import record as really_record
+from dispatcher.pipeline.timers import Timers
 from tests.pipeline.conftest import answer, call
 from tests.servers import wait_for
 
@@ -205,6 +206,70 @@ def test_a_webhook_of_a_lane_that_is_served_elsewhere_is_passed_on(
     wait_for("passing on", lambda: bool(passed_on), 5)
     drainer.stop(5)
     assert passed_on == [(webhook.pk, "slow", 0.0)]
+
+
+def test_a_backlog_does_not_keep_a_call_of_another_webhook_waiting(
+    acme, webhook_of, take, sending
+):
+    big = webhook_of(acme, url="https://big.example/", max_in_flight=1)
+    take(acme, *(call(f"c-{n}") for n in range(15)))
+    small = webhook_of(acme, url="https://small.example/")
+    take(acme, call("alone"))
+    drainer = Drainer(
+        send=sending, clock=utc_now, threads={"fast": 1}, pass_on=lambda *_: None
+    )
+    drainer.drain(big.pk)
+    drainer.drain(small.pk)
+    drainer.start()
+
+    wait_for("the small one", lambda: small.url in sending.sent, 10)
+    drainer.stop(5)
+    assert sending.sent.index(small.url) < 5
+
+
+def test_room_that_a_straggler_leaves_is_given_to_who_waits_for_it(
+    acme, webhook_of, take, sending
+):
+    hanging = webhook_of(acme, url="https://hanging.example/", max_in_flight=2)
+    sending.blocked[hanging.url] = threading.Event()
+    take(acme, call("c-1"), call("c-2"))
+    healthy = webhook_of(acme, url="https://healthy.example/")
+    take(acme, call("c-3"))
+    drainer = Drainer(
+        send=sending,
+        clock=utc_now,
+        threads={"fast": 2, "slow": 2},
+        pass_on=lambda *_: None,
+    )
+    drainer.drain(hanging.pk)
+    drainer.drain(healthy.pk)
+    drainer.start()
+
+    wait_for("the healthy one", lambda: healthy.url in sending.sent, 3)
+    sending.blocked[hanging.url].set()
+    drainer.stop(5)
+
+
+def test_a_warm_stop_tells_others_what_is_left_to_do(
+    acme, webhook_of, take, sending, passed_on
+):
+    webhook = webhook_of(acme, quick_answers=20, answer_ms=1, max_in_flight=1)
+    gate = sending.blocked[webhook.url] = threading.Event()
+    take(acme, call("c-1"), call("c-2"))
+    drainer = Drainer(
+        send=sending,
+        clock=utc_now,
+        threads={"fast": 8},
+        pass_on=lambda *args: passed_on.append(args),
+    )
+    drainer.start()
+    drainer.drain(webhook.pk)
+    wait_for("the first request", lambda: len(sending.sent) == 1)
+
+    threading.Timer(0.3, gate.set).start()
+    drainer.stop(5)
+
+    assert [webhook_id for webhook_id, *_ in passed_on] == [webhook.pk]
 
 
 def test_timers_ring_once_at_the_earliest_time_asked_for(acme, globex):

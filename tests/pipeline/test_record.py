@@ -9,7 +9,13 @@ from typing import cast
 import pytest
 
 from dispatcher.models import Attempt, Delivery
-from dispatcher.pipeline.record import Ended, hand_back, record, record_one_by_one
+from dispatcher.pipeline.record import (
+    Ended,
+    hand_back,
+    move_to_lane,
+    record,
+    record_one_by_one,
+)
 from dispatcher.pipeline.resend import cancel, redeliver, replay
 from tests.pipeline.conftest import answer, call, claim_all, finish, only_delivery
 
@@ -205,3 +211,33 @@ def test_replay_sends_again_what_failed_in_a_range(sent_once, now):
 
     assert (before.deliveries, after.deliveries) == (0, 1)
     assert Delivery.objects.get(pk=delivery.pk).state == "pending"
+
+
+def test_a_resend_during_a_cancelled_attempt_is_not_swallowed_by_its_failure(
+    acme, webhook_of, take, now
+):
+    webhook = webhook_of(acme, retries=0)
+    take(acme, call("c-1"))
+    (item,) = claim_all(webhook, now)
+    cancel(item.delivery_id, now)
+    redeliver(item.delivery_id, now + dt.timedelta(seconds=1))
+
+    finish(item, 500, now + dt.timedelta(seconds=2))
+
+    row = only_delivery()
+    assert (row.state, row.tries, row.attempt_count) == ("pending", 0, 1)
+    assert len(claim_all(webhook, now + dt.timedelta(seconds=3))) == 1
+
+
+def test_quick_answers_given_before_a_hang_do_not_end_the_slow_lane(
+    acme, webhook_of, take, now
+):
+    webhook = webhook_of(acme, quick_answers=20, answer_ms=1)
+    take(acme, *(call(f"c-{n}") for n in range(30)))
+    items = claim_all(webhook, now)
+    move_to_lane(webhook.pk, "slow")
+
+    record([Ended(item, answer(200, now)) for item in items], now=now)
+
+    webhook.refresh_from_db()
+    assert webhook.lane == "slow"

@@ -6,7 +6,13 @@ import datetime as dt
 
 import pytest
 
-from dispatcher.pipeline.sweep import cancel_orphans, overdue_webhooks
+from dispatcher.models.delivery import LEASE
+from dispatcher.pipeline.sweep import (
+    cancel_orphans,
+    fail_forgotten_tests,
+    overdue_webhooks,
+)
+from dispatcher.pipeline.test_call import prepare_test_call
 from tests.pipeline.conftest import call, claim_all, finish
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
@@ -73,3 +79,16 @@ def test_what_was_accepted_while_its_webhook_was_deleted_is_cancelled(
 
     assert cancel_orphans(later(now, 2)) == 1
     assert webhook.deliveries.get().state == "cancelled"
+
+
+def test_a_test_call_whose_process_died_fails_and_is_not_sent_by_a_worker(
+    acme, webhook_of, now
+):
+    webhook = webhook_of(acme)
+    prepare_test_call(webhook, now)
+    after = now + LEASE + dt.timedelta(seconds=5)
+
+    assert overdue_webhooks(after) == []
+    assert claim_all(webhook, after) == []
+    assert fail_forgotten_tests(after) == 1
+    assert webhook.deliveries.get().state == "failed"
