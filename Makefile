@@ -8,6 +8,9 @@ BIN := $(VENV)/bin
 UV := uv~=0.13
 # The certificates that this system trusts, as pip and the rest of it do.
 export UV_SYSTEM_CERTS := 1
+# As pip does: else every process compiles what it imports, at every start, where
+# the system forbids Python to write bytecode.
+export UV_COMPILE_BYTECODE := 1
 
 # A stamp is named after what it stands for: nothing is done where it exists already.
 RUNTIME := $(VENV)/.runtime-$(shell cat requirements.txt pyproject.toml | cksum | cut -d' ' -f1)
@@ -116,5 +119,6 @@ then \
   echo "Installing with pip instead of uv; this takes a minute"; \
   $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r $(1); \
   $(BIN)/python -m pip install --disable-pip-version-check --no-deps -e .; \
-fi
+fi; \
+$(BIN)/python -m compileall -q cdrhook dispatcher
 endef

@@ -103,7 +103,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "dispatcher.apps.AdminConfig",
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django_celery_beat",
     "ninja",
 ]

@@ -9,6 +9,9 @@ from django.views.generic import RedirectView
 from dispatcher.api import problems
 from dispatcher.api import urls as api_urls
 
+# Here, not when Django starts: workers and commands have no pages.
+admin.autodiscover()
+
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/"), name="home"),
     path("admin/", admin.site.urls),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
-from django.contrib.admin.apps import AdminConfig as DjangoAdminConfig
 
 
 class DispatcherConfig(AppConfig):
@@ -15,9 +14,3 @@ class DispatcherConfig(AppConfig):
     def ready(self) -> None:
         """Registers the system checks."""
         from dispatcher import checks  # noqa: F401  registering is its side effect
-
-
-class AdminConfig(DjangoAdminConfig):
-    """Puts our site, which knows the documented addresses, in Django's place."""
-
-    default_site = "dispatcher.admin.site.CdrhookAdminSite"

@@ -21,7 +21,7 @@ from cdrhook.supervisor.child import die_with_parent
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-REQUEST_THREADS: Final = 8
+REQUEST_THREADS: Final = 64
 # Requests that are taken in while those threads are busy; more wait in the kernel.
 MAX_WAITING_REQUESTS: Final = 128
 

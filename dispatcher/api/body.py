@@ -25,20 +25,22 @@ _JSON: Final = re.compile(r"application/([a-z0-9.+-]+\+)?json")
 
 
 def read(request: HttpRequest) -> bytes:
-    """The body, at most MAX_BYTES; Problem 413 beyond, 415 for compressed ones."""
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise Problem(415, "Send the body as it is, without a Content-Encoding.")
+    """The body, at most MAX_BYTES; Problem 413 beyond, 400 for one that was cut off."""
     length = request.headers.get("Content-Length", "")
     if length.isdigit() and int(length) > MAX_BYTES:
         raise _too_large()
     body = _stream(request, length).read(MAX_BYTES + 1)
     if len(body) > MAX_BYTES:
         raise _too_large()
+    if length.isdigit() and len(body) < int(length):
+        raise Problem(400, "The body ended before its time.")
     return bytes(body)
 
 
 def read_json(request: HttpRequest) -> bytes:
     """The body where only JSON makes sense; Problem 415 for a declared other type."""
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Problem(415, "Send the body as it is, without a Content-Encoding.")
     kind = (request.content_type or "").lower()
     if kind not in _UNTOLD and not _JSON.fullmatch(kind):
         raise Problem(415, "Send JSON, with Content-Type: application/json.")

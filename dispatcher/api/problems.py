@@ -36,6 +36,8 @@ RETRY_AFTER_SECONDS: Final = 5
 # What belongs to programs; every other path belongs to people and their browsers.
 API_PATHS: Final = ("/api/", "/ingest/", "/rest-api/")
 CHALLENGE: Final = 'Bearer realm="cdrhook"'
+# PBXs that only know Basic wait to be asked for it.
+INGEST_CHALLENGE: Final = f'{CHALLENGE}, Basic realm="cdrhook"'
 
 _MESSAGES: Final = {
     "extra_forbidden": "unknown field",
@@ -115,9 +117,12 @@ def register(api: NinjaAPI) -> None:
 
 
 def _answered(
-    translate: Callable[[Any], Problem], _request: HttpRequest, error: Any
+    translate: Callable[[Any], Problem], request: HttpRequest, error: Any
 ) -> HttpResponse:
-    return answer(translate(error))
+    problem = translate(error)
+    if problem.status == HTTPStatus.UNAUTHORIZED and request.path.startswith("/ingest"):
+        problem.headers["WWW-Authenticate"] = INGEST_CHALLENGE
+    return answer(problem)
 
 
 def _of_http_error(error: HttpError) -> Problem:
@@ -139,7 +144,9 @@ def _field(location: tuple[int | str, ...]) -> str:
     # ninja leaves our parameter's name in before an item of a list in the query.
     if len(path) > {"body": 1, "query": 2}.get(str(source), len(path)):
         path = path[1:]
-    return ".".join(str(part) for part in path) or str(source)
+    # pydantic names the alternatives of a union, which no caller knows of.
+    known = [str(part) for part in path if "[" not in str(part)]
+    return ".".join(known) or str(source)
 
 
 def _message(error: Mapping[str, Any]) -> str:

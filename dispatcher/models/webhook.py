@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final
+import datetime as dt
+import json
+from typing import ClassVar, Final
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -13,9 +15,6 @@ from dispatcher.models.encryption import EncryptedTextField, readable
 from dispatcher.models.ids import uuid7
 from dispatcher.models.tenancy import OWNED_BY_TENANT_OR_PARTNER, Partner, Tenant
 from dispatcher.values import Filter
-
-if TYPE_CHECKING:
-    import datetime as dt
 
 MAX_RETRIES: Final = 10
 MAX_IN_FLIGHT: Final = 100
@@ -103,6 +102,7 @@ class Webhook(models.Model):
         max_length=9, default="analytics", choices=_choices("analytics", "billing")
     )
     secret = EncryptedTextField(blank=True, default="")
+    # JSON: [[secret, until], ..]; the end of the first one's overlap stands beside it.
     previous_secret = EncryptedTextField(blank=True, default="", editable=False)
     previous_secret_until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -201,14 +201,31 @@ class Webhook(models.Model):
         return frozenset(int(text) for text in self.also_accept.split(",") if text)
 
     def signing_secrets(self, now: dt.datetime) -> tuple[str, ...]:
-        """The secret in force, then the previous one while the rotation overlaps.
+        """The secret in force, then former ones while their rotation overlaps.
 
         Raises UndecryptableError when no configured key fits.
         """
-        until = self.previous_secret_until
-        overlaps = until is not None and now < until and bool(self.previous_secret)
-        secrets = (self.secret, self.previous_secret if overlaps else "")
-        return tuple(readable(secret) for secret in secrets if secret)
+        in_force = (readable(self.secret),) if self.secret else ()
+        return (*in_force, *(text for text, _ in self.former_secrets(now)))
+
+    def former_secrets(self, now: dt.datetime) -> list[tuple[str, dt.datetime]]:
+        """Secrets that still sign beside the one in force, newest first, until when."""
+        if not self.previous_secret:
+            return []
+        former = [
+            (str(text), dt.datetime.fromisoformat(until))
+            for text, until in json.loads(readable(self.previous_secret))
+        ]
+        return [(text, until) for text, until in former if now < until]
+
+    def keep_former_secrets(self, former: list[tuple[str, dt.datetime]]) -> None:
+        """Has these sign beside the one in force; saves nothing."""
+        self.previous_secret = (
+            json.dumps([(text, until.isoformat()) for text, until in former])
+            if former
+            else ""
+        )
+        self.previous_secret_until = former[0][1] if former else None
 
 
 class WebhookFilter(models.Model):

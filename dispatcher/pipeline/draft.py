@@ -112,6 +112,7 @@ def refusals(
         *_header_refusals(draft.headers),
         *_text_refusals(draft),
         *_list_refusals(draft),
+        *_secret_refusals(draft),
         *_count_refusals(draft, existing),
     ]
 
@@ -195,6 +196,13 @@ def _list_refusals(draft: WebhookDraft) -> Iterable[FieldError]:
     for field in ("filters", "custom_data", "headers"):
         if len(getattr(draft, field)) > MAX_ITEMS:
             yield FieldError(field, f"takes at most {MAX_ITEMS}")
+
+
+def _secret_refusals(draft: WebhookDraft) -> Iterable[FieldError]:
+    if draft.secret == "":
+        yield FieldError(
+            "secret", 'is empty: leave it out for a new one, or "none" for no signature'
+        )
 
 
 def _texts(draft: WebhookDraft) -> Iterable[tuple[str, str, int]]:

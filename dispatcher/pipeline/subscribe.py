@@ -53,6 +53,8 @@ __all__ = [
 
 log = structlog.get_logger(__name__)
 
+# Secrets that may sign beside the one in force, were it rotated time and again.
+MAX_FORMER: Final = 4
 # The overlap in which a receiver may still check with the secret before.
 ROTATION_OVERLAP: Final = dt.timedelta(hours=24)
 NO_SECRET: Final = "none"  # noqa: S105  the word for "unsigned", not a password
@@ -172,12 +174,14 @@ def _first_secret(draft: WebhookDraft) -> str:
 
 def _exchange_secret(webhook: Webhook, secret: str, now: dt.datetime) -> list[str]:
     """Puts a secret in force; returns the names of the columns that changed."""
+    if secret == webhook.secret:
+        return []
     unsigned = secret == NO_SECRET
-    lost = isinstance(webhook.secret, Unreadable)
-    webhook.previous_secret = "" if unsigned or lost else webhook.secret
-    webhook.previous_secret_until = (
-        now + ROTATION_OVERLAP if webhook.previous_secret else None
-    )
+    former: list[tuple[str, dt.datetime]] = []
+    if webhook.secret and not unsigned and not isinstance(webhook.secret, Unreadable):
+        still = webhook.former_secrets(now)
+        former = [(webhook.secret, now + ROTATION_OVERLAP), *still][:MAX_FORMER]
+    webhook.keep_former_secrets(former)
     webhook.secret = "" if unsigned else secret
     return ["secret", "previous_secret", "previous_secret_until"]
 

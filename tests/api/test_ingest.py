@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
+from django.test import Client
 
 from dispatcher.api import body, ingest
 from dispatcher.models import QuarantinedRecord
@@ -61,3 +64,22 @@ def test_it_says_when_to_try_again_if_it_cannot_commit(api, monkeypatch):
 
     assert response.status_code == 503
     assert "Retry-After" in response
+
+
+def test_a_pbx_that_waits_to_be_asked_is_asked_for_basic_and_bearer(acme):
+    answer = Client().post(PATH, b"{}", "application/json")
+
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
+    assert "Basic " in answer.headers["WWW-Authenticate"]
+
+
+def test_a_compressed_body_is_kept_in_quarantine(api):
+    answer = api.post(
+        PATH,
+        gzip.compress(b"{}"),
+        "application/json",
+        headers={"content-encoding": "gzip"},
+    )
+
+    assert (answer.status_code, answer.json()["quarantined"]) == (202, 1)

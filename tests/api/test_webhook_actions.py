@@ -118,6 +118,44 @@ def test_a_rotated_secret_overlaps_with_the_former_one_for_a_day(webhook, send):
     assert dt.timedelta(hours=23) < until - before < dt.timedelta(hours=25)
 
 
+def test_a_second_rotation_leaves_the_promise_of_the_first_one(webhook, send):
+    now = timezone.now()
+    path = f"/api/v1/webhooks/{webhook.pk}/secret/rotate"
+
+    _, first = send("POST", path)
+    _, second = send("POST", path)
+
+    webhook.refresh_from_db()
+    secrets = (second["secret"], first["secret"], "old")
+    assert webhook.signing_secrets(now) == secrets
+
+
+def test_the_same_secret_again_changes_nothing(webhook, send):
+    send("PATCH", f"/api/v1/webhooks/{webhook.pk}", {"secret": "old"})
+
+    webhook.refresh_from_db()
+    assert webhook.signing_secrets(timezone.now()) == ("old",)
+
+
+def test_an_empty_secret_is_refused(webhook, send):
+    status, problem = send("PATCH", f"/api/v1/webhooks/{webhook.pk}", {"secret": ""})
+
+    assert (status, problem["errors"][0]["field"]) == (422, "secret")
+
+
+def test_a_webhook_whose_secret_cannot_be_read_can_be_listed_and_given_a_new_one(
+    webhook, send, settings
+):
+    settings.FIELD_ENCRYPTION_KEYS = ["another key"]
+
+    listed, _ = send("GET", "/api/v1/webhooks")
+    rotated, answer = send("POST", f"/api/v1/webhooks/{webhook.pk}/secret/rotate")
+
+    webhook.refresh_from_db()
+    assert (listed, rotated) == (200, 200)
+    assert webhook.signing_secrets(timezone.now()) == (answer["secret"],)
+
+
 def test_a_first_secret_has_no_former_one(acme, webhook_of, send):
     webhook = webhook_of(acme)
 

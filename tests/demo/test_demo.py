@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.e2e
+# Not marked e2e: the demo has a database of its own, whatever the suite runs on.
 
 FOREIGN = {"DATABASE_URL": "postgres://127.0.0.1:1/production", "STYLE": "flat"}
 

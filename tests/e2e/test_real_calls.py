@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,17 @@ def test_a_body_that_the_pbx_broke_is_kept_and_answered_202(tenant):
 
     assert taken.status_code == 202
     assert taken.json() == {"accepted": 0, "duplicates": 0, "quarantined": 1}
+
+
+def test_a_body_that_was_cut_off_is_refused_so_that_the_pbx_sends_it_again(tenant):
+    head = (
+        f"POST /ingest/freeswitch/{tenant.external_id} HTTP/1.1\r\n"
+        f"Host: 127.0.0.1\r\nAuthorization: {tenant.headers['Authorization']}\r\n"
+        "Content-Length: 1000\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", tenant.stack.port), 10) as sender:
+        sender.sendall(head.encode() + b'{"variables": {')
+        sender.shutdown(socket.SHUT_WR)
+        answer = sender.recv(4096)
+
+    assert answer.startswith(b"HTTP/1.1 400")
