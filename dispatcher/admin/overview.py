@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 COUNTED: Final = 10_000
 LISTED: Final = 10
+# Failures in a row from which on a webhook is shown.
+FAILING: Final = 5
 DAY: Final = dt.timedelta(hours=24)
 _AGE: Final = "&age=24h"
 # What becomes of the calls of a webhook that is down (DESIGN: Endpoint health).
@@ -108,13 +110,13 @@ def _quarantine() -> Figure:
 
 
 def _troubled(now: dt.datetime) -> list[dict[str, Any]]:
-    """Webhooks that are down, recovering, or hold calls while switched off."""
+    """Webhooks that are down or recovering, or have failed time and again."""
     webhooks = (
         Webhook.objects.filter(deleted_at__isnull=True)
-        .exclude(health="OK")
+        .exclude(health="OK", failures_in_a_row__lt=FAILING)
         .select_related("tenant", "partner")
         .defer("secret", "previous_secret")
-        .order_by("health", "-down_since")[:LISTED]
+        .order_by("health", "-down_since", "-failures_in_a_row")[:LISTED]
     )
     return [
         {
@@ -122,10 +124,13 @@ def _troubled(now: dt.datetime) -> list[dict[str, Any]]:
             "host": host_of(webhook.url),
             "style": webhook.style,
             "owner": owner_name(webhook),
-            "health": label(webhook.health),
+            "health": label(webhook.health) if webhook.health != "OK" else "",
+            "failures": webhook.failures_in_a_row,
             "since": both(webhook.down_since, now),
             "last_success": both(webhook.last_success_at, now),
-            "meanwhile": _MEANWHILE[webhook.when_down],
+            "meanwhile": _MEANWHILE[
+                "try" if webhook.health == "OK" else webhook.when_down
+            ],
         }
         for webhook in webhooks
     ]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from django.test import Client
 
-    from dispatcher.models import Delivery
+    from dispatcher.models import Delivery, Tenant
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
 
@@ -124,3 +124,19 @@ def test_our_stylesheet_is_loaded(admin_client: Client) -> None:
     assert (
         "/static/dispatcher/admin.css" in admin_client.get("/admin/").content.decode()
     )
+
+
+def test_a_webhook_that_fails_time_and_again_needs_attention(
+    admin_client: Client, acme: Tenant
+) -> None:
+    Webhook.objects.create(
+        tenant=acme, url="https://failing.example/", failures_in_a_row=7
+    )
+    Webhook.objects.create(
+        tenant=acme, url="https://healthy.example/", failures_in_a_row=1
+    )
+
+    page = admin_client.get("/admin/").content.decode()
+
+    assert "failing.example" in page
+    assert "healthy.example" not in page
