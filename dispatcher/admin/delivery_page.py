@@ -11,7 +11,7 @@ from dispatcher.admin.moments import absolute, both
 from dispatcher.admin.readable import payload_text
 from dispatcher.admin.readonly import page_of
 from dispatcher.models import Attempt, CdrRevision, Delivery, OwedCdr
-from dispatcher.pipeline.claim import freeze_request
+from dispatcher.pipeline.freeze import freeze_request
 from dispatcher.values import CarriedCdr
 
 if TYPE_CHECKING:

@@ -8,27 +8,25 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 from uuid import UUID, uuid4
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import Count, Q
+from django.db.models import Count
 
-from dispatcher.adapters import cdr_json
-from dispatcher.models import Attempt, CdrRevision, Delivery, OwedCdr, Webhook
+from dispatcher.models import Attempt, Delivery, Webhook
 from dispatcher.models.bulk import update_rows
 from dispatcher.models.delivery import LEASE
 from dispatcher.models.encryption import UndecryptableError, readable
-from dispatcher.payloads.registry import style
-from dispatcher.values import CarriedCdr, Outgoing, RenderedRequest, Subscription
+from dispatcher.pipeline.freeze import freeze
+from dispatcher.values import Outgoing, RenderedRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from dispatcher.values import Format, Method
+    from dispatcher.values import Method
 
 log = structlog.get_logger(__name__)
 
@@ -79,16 +77,6 @@ class Keys:
 
     headers: dict[str, str]
     secrets: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class _Load:
-    """What the claimed deliveries carry, read in one go."""
-
-    carried: dict[UUID, list[CarriedCdr]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
-    tenants: dict[UUID, str] = field(default_factory=dict)
 
 
 def claim(
@@ -241,7 +229,7 @@ def _lease(
     _note_interrupted(
         webhook, [row for row in rows if row.lease_token is not None], now
     )
-    rows = _freeze(webhook, rows, now)
+    rows = freeze(webhook, rows, now)
     runs: list[tuple[Claimed, ...]] = []
     for start in range(0, len(rows), size):
         token, until = uuid4(), now + LEASE
@@ -276,94 +264,6 @@ def _note_interrupted(webhook: Webhook, rows: list[Delivery], now: dt.datetime) 
             url=webhook.url,
         )
         for row in rows
-    )
-
-
-def _load(rows: list[Delivery]) -> _Load:
-    load = _Load()
-    owed = OwedCdr.objects.filter(delivery__in=rows).select_related("cdr__tenant")
-    later = _revisions(owed)
-    for item in owed.order_by("id"):
-        record = later.get((item.cdr_id, item.revision), item.cdr.record)
-        assert item.delivery_id is not None  # noqa: S101  it was filtered by delivery
-        load.carried[item.delivery_id].append(
-            CarriedCdr(id=item.cdr_id, cdr=cdr_json.load(record))
-        )
-        load.tenants[item.delivery_id] = item.cdr.tenant.external_id
-    return load
-
-
-def _revisions(owed: Iterable[OwedCdr]) -> dict[tuple[UUID, int], str]:
-    wanted = Q()
-    for item in owed:
-        if item.revision:
-            wanted |= Q(cdr=item.cdr_id, number=item.revision)
-    if not wanted:
-        return {}
-    return {
-        (revision.cdr_id, revision.number): revision.record
-        for revision in CdrRevision.objects.filter(wanted)
-    }
-
-
-def _freeze(webhook: Webhook, rows: list[Delivery], now: dt.datetime) -> list[Delivery]:
-    """Renders what has no request yet; returns what can be sent.
-
-    What cannot be rendered fails by itself, with its reason: it must not hold up the
-    deliveries behind it.
-    """
-    load = _load([row for row in rows if row.request_body is None])
-    custom_data = dict(webhook.custom_data.values_list("key", "value"))
-    sendable = []
-    for row in rows:
-        try:
-            if row.request_body is None:
-                freeze_request(
-                    webhook,
-                    row,
-                    load.carried[row.pk],
-                    load.tenants[row.pk],
-                    custom_data,
-                )
-            sendable.append(row)
-        except Exception as error:
-            log.exception("delivery.not_rendered", delivery=str(row.pk))
-            _fail(row, f"the payload could not be made: {error!r}", now)
-    return sendable
-
-
-def freeze_request(
-    webhook: Webhook,
-    row: Delivery,
-    carried: list[CarriedCdr],
-    tenant_external_id: str,
-    custom_data: dict[str, str],
-) -> None:
-    """Renders the request of a delivery into its row; saves nothing."""
-    rendered = style(webhook.style).render(
-        Subscription(
-            webhook_id=webhook.pk,
-            tenant_external_id=tenant_external_id,
-            method=cast("Method", webhook.method),
-            format=cast("Format", webhook.format),
-            custom_data=custom_data,
-        ),
-        carried,
-    )
-    row.request_method = rendered.method
-    row.request_content_type = rendered.content_type
-    row.request_body = rendered.body
-
-
-def _fail(row: Delivery, error: str, now: dt.datetime) -> None:
-    Delivery.objects.filter(pk=row.pk, state=Delivery.PENDING).update(
-        state=Delivery.FAILED,
-        next_attempt_at=None,
-        ended_at=now,
-        lease_token=None,
-        lease_until=None,
-        last_error_class="internal",
-        last_error=error,
     )
 
 

@@ -16,7 +16,8 @@ from django.db import close_old_connections, transaction
 from dispatcher.models import Attempt, Delivery, Webhook
 from dispatcher.models.delivery import LEASE
 from dispatcher.models.ids import uuid7
-from dispatcher.pipeline.claim import freeze_request, keys_of, ready_to_send
+from dispatcher.pipeline.claim import keys_of, ready_to_send
+from dispatcher.pipeline.freeze import freeze_request
 from dispatcher.pipeline.outbound import send_out, utc_now
 from dispatcher.pipeline.record import Ended, record
 from dispatcher.values import Caller, CarriedCdr, Cdr, Leg, Legs, Line, Named, Rating

@@ -9,7 +9,7 @@ import pytest
 
 from dispatcher.models import Attempt, Delivery
 from dispatcher.models.delivery import LEASE
-from dispatcher.pipeline import claim as claim_module
+from dispatcher.pipeline import freeze as freeze_module
 from dispatcher.pipeline.claim import claim
 from tests.pipeline.conftest import (
     ROOM,
@@ -272,14 +272,14 @@ def test_what_cannot_be_rendered_fails_alone_with_its_reason(
 ):
     webhook = webhook_of(acme)
     take(acme, call("bad"), call("good"))
-    render = claim_module.freeze_request
+    render = freeze_module.freeze_request
 
     def picky(webhook, row, carried, *rest):
         if carried[0].cdr.uid == "bad":
             raise ValueError("no such thing")
         render(webhook, row, carried, *rest)
 
-    monkeypatch.setattr(claim_module, "freeze_request", picky)
+    monkeypatch.setattr(freeze_module, "freeze_request", picky)
 
     (item,) = claim_all(webhook, now)
 

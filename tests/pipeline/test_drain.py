@@ -19,7 +19,7 @@ from tests.pipeline.conftest import answer, call
 from tests.servers import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from dispatcher.values import Outcome, Outgoing
 
@@ -60,13 +60,25 @@ def passed_on() -> list[tuple[object, ...]]:
 
 
 @pytest.fixture
-def drainer(sending: Sending, passed_on: list[tuple[object, ...]]) -> Iterator[Drainer]:
-    drainer = Drainer(
-        send=sending,
-        clock=utc_now,
-        threads={"fast": 8, "slow": 8},
-        pass_on=lambda *args: passed_on.append(args),
-    )
+def drainer_of(
+    sending: Sending, passed_on: list[tuple[object, ...]]
+) -> Callable[..., Drainer]:
+    """drainer_of(fast=2, slow=2): one with so many threads a lane, not started."""
+
+    def make(**threads: int) -> Drainer:
+        return Drainer(
+            send=sending,
+            clock=utc_now,
+            threads=threads,
+            pass_on=lambda *args: passed_on.append(args),
+        )
+
+    return make
+
+
+@pytest.fixture
+def drainer(sending: Sending, drainer_of: Callable[..., Drainer]) -> Iterator[Drainer]:
+    drainer = drainer_of(fast=8, slow=8)
     drainer.start()
     yield drainer
     for event in sending.blocked.values():
@@ -144,17 +156,12 @@ def test_a_fast_webhook_that_starts_to_hang_goes_to_the_slow_lane_at_once(
 
 
 def test_a_warm_stop_records_what_is_in_flight_and_hands_the_rest_back(
-    acme, webhook_of, take, sending, passed_on
+    acme, webhook_of, take, sending, passed_on, drainer_of
 ):
     webhook = webhook_of(acme, quick_answers=20, answer_ms=1, max_in_flight=1)
     gate = sending.blocked[webhook.url] = threading.Event()
     take(acme, call("c-1"), call("c-2"))
-    drainer = Drainer(
-        send=sending,
-        clock=utc_now,
-        threads={"fast": 8},
-        pass_on=lambda *args: passed_on.append(args),
-    )
+    drainer = drainer_of(fast=8)
     drainer.start()
     drainer.drain(webhook.pk)
     wait_for("the first request", lambda: len(sending.sent) == 1)
@@ -189,16 +196,11 @@ def test_results_that_the_database_did_not_take_are_recorded_later(
 
 
 def test_a_webhook_of_a_lane_that_is_served_elsewhere_is_passed_on(
-    acme, webhook_of, take, sending, passed_on
+    acme, webhook_of, take, sending, passed_on, drainer_of
 ):
     webhook = webhook_of(acme, lane="slow")
     take(acme, call("c-1"))
-    drainer = Drainer(
-        send=sending,
-        clock=utc_now,
-        threads={"fast": 8},
-        pass_on=lambda *args: passed_on.append(args),
-    )
+    drainer = drainer_of(fast=8)
     drainer.start()
 
     drainer.drain(webhook.pk)
@@ -209,15 +211,13 @@ def test_a_webhook_of_a_lane_that_is_served_elsewhere_is_passed_on(
 
 
 def test_a_backlog_does_not_keep_a_call_of_another_webhook_waiting(
-    acme, webhook_of, take, sending
+    acme, webhook_of, take, sending, drainer_of
 ):
     big = webhook_of(acme, url="https://big.example/", max_in_flight=1)
     take(acme, *(call(f"c-{n}") for n in range(15)))
     small = webhook_of(acme, url="https://small.example/")
     take(acme, call("alone"))
-    drainer = Drainer(
-        send=sending, clock=utc_now, threads={"fast": 1}, pass_on=lambda *_: None
-    )
+    drainer = drainer_of(fast=1)
     drainer.drain(big.pk)
     drainer.drain(small.pk)
     drainer.start()
@@ -228,19 +228,14 @@ def test_a_backlog_does_not_keep_a_call_of_another_webhook_waiting(
 
 
 def test_room_that_a_straggler_leaves_is_given_to_who_waits_for_it(
-    acme, webhook_of, take, sending
+    acme, webhook_of, take, sending, drainer_of
 ):
     hanging = webhook_of(acme, url="https://hanging.example/", max_in_flight=2)
     sending.blocked[hanging.url] = threading.Event()
     take(acme, call("c-1"), call("c-2"))
     healthy = webhook_of(acme, url="https://healthy.example/")
     take(acme, call("c-3"))
-    drainer = Drainer(
-        send=sending,
-        clock=utc_now,
-        threads={"fast": 2, "slow": 2},
-        pass_on=lambda *_: None,
-    )
+    drainer = drainer_of(fast=2, slow=2)
     drainer.drain(hanging.pk)
     drainer.drain(healthy.pk)
     drainer.start()
@@ -251,17 +246,12 @@ def test_room_that_a_straggler_leaves_is_given_to_who_waits_for_it(
 
 
 def test_a_warm_stop_tells_others_what_is_left_to_do(
-    acme, webhook_of, take, sending, passed_on
+    acme, webhook_of, take, sending, passed_on, drainer_of
 ):
     webhook = webhook_of(acme, quick_answers=20, answer_ms=1, max_in_flight=1)
     gate = sending.blocked[webhook.url] = threading.Event()
     take(acme, call("c-1"), call("c-2"))
-    drainer = Drainer(
-        send=sending,
-        clock=utc_now,
-        threads={"fast": 8},
-        pass_on=lambda *args: passed_on.append(args),
-    )
+    drainer = drainer_of(fast=8)
     drainer.start()
     drainer.drain(webhook.pk)
     wait_for("the first request", lambda: len(sending.sent) == 1)
