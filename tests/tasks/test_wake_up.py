@@ -1,0 +1,124 @@
+"""Waking workers up: one message a webhook, and no harm without a broker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from kombu.exceptions import KombuError
+from redis import Redis
+
+from cdrhook.celery import app
+from dispatcher import broker as broker_module
+from dispatcher import tasks
+from dispatcher.models import Webhook
+from tests.environment import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.db, pytest.mark.django_db]
+
+
+def forget() -> None:
+    """What a process remembers of its broker."""
+    broker_module.client.cache_clear()
+    tasks._publishing.cache_clear()
+    broker_module._lengths.clear()
+    broker_module._away_until = 0.0
+
+
+@pytest.fixture
+def redis(broker: None, settings) -> Iterator[Redis]:
+    """The broker, empty."""
+    forget()
+    client = Redis.from_url(settings.REDIS_URL)
+    client.flushall()
+    yield client
+    client.close()
+    forget()
+
+
+@pytest.fixture
+def no_broker(settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A broker's address where nobody listens."""
+    forget()
+    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
+    monkeypatch.setattr(app.conf, "broker_url", settings.REDIS_URL)
+    yield
+    forget()
+
+
+@pytest.fixture
+def webhook(acme) -> Webhook:
+    return Webhook.objects.create(tenant=acme, url="https://receiver.example/")
+
+
+def test_a_webhook_is_woken_up_once_until_a_worker_has_come(redis, webhook):
+    tasks.wake_up([webhook.pk])
+    tasks.wake_up([webhook.pk])
+    assert redis.llen("fast") == 1
+
+    broker_module.woken(webhook.pk)
+    tasks.wake_up([webhook.pk])
+
+    assert redis.llen("fast") == 2
+
+
+def test_a_wake_up_that_is_forgotten_is_good_for_5_seconds_only(redis, webhook):
+    tasks.wake_up([webhook.pk])
+
+    assert 0 < redis.ttl(f"cdrhook:wake:{webhook.pk}") <= 5
+
+
+def test_a_slow_webhook_wakes_the_slow_lane(redis, webhook):
+    Webhook.objects.update(lane="slow")
+
+    tasks.wake_up([webhook.pk])
+
+    assert (redis.llen("fast"), redis.llen("slow")) == (0, 1)
+
+
+def test_messages_do_not_pile_up_where_nobody_reads_them(redis, webhook, monkeypatch):
+    monkeypatch.setattr(broker_module, "FULL", 3)
+    monkeypatch.setattr(broker_module, "FULL_CHECK_SECONDS", 0)
+
+    for _ in range(10):
+        tasks.pass_on(webhook.pk, "fast", 0.0)
+
+    assert redis.llen("fast") == 4
+
+
+def test_without_a_broker_waking_up_does_no_harm_and_rests(no_broker, webhook):
+    tasks.wake_up([webhook.pk])
+    tasks.pass_on(webhook.pk, "fast", 0.0)
+
+    assert broker_module.is_away()
+
+
+def test_a_broker_that_goes_away_amid_publishing_is_noted(redis, webhook, monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise KombuError("gone")
+
+    monkeypatch.setattr(tasks.drain, "apply_async", fail)
+
+    tasks.wake_up([webhook.pk])
+
+    assert broker_module.is_away()
+
+
+def test_signs_of_life_are_seen(redis):
+    assert broker_module.signs_of_life() == {
+        "broker": True,
+        "workers": False,
+        "beat": False,
+    }
+
+    broker_module.worker_is_alive("fast1@here")
+    broker_module.beat_is_alive()
+
+    assert set(broker_module.signs_of_life().values()) == {True}
+
+
+def test_without_a_broker_nothing_lives(no_broker):
+    assert set(broker_module.signs_of_life().values()) == {False}
