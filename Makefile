@@ -69,9 +69,11 @@ lint: $(DEV)
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
 lock: $(DEV)
-	$(BIN)/uv pip compile pyproject.toml --all-extras --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
+	  --all-extras --generate-hashes \
 	  --no-emit-index-url --quiet -o requirements-dev.txt
-	$(BIN)/uv pip compile pyproject.toml --extra postgres -c requirements-dev.txt \
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
+	  --extra postgres -c requirements-dev.txt \
 	  --generate-hashes --no-emit-index-url --quiet -o requirements.txt
 
 clean:
