@@ -7,8 +7,10 @@ an adapter should, sends nothing, publishes nothing.
 from __future__ import annotations
 
 import datetime as dt
+import threading
 import time
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -32,7 +34,7 @@ from dispatcher.pipeline.route import ONE_BY_ONE, Route, routes_of, wanted_by
 from dispatcher.values import Cdr
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from uuid import UUID
 
     from dispatcher.models import Tenant
@@ -43,6 +45,9 @@ log = structlog.get_logger(__name__)
 
 # A transaction shorter than this lets other writers in without being told to.
 SHORT_SECONDS: Final = 0.05
+# How long a request waits for its turn to write; then it is answered 503.
+WRITER_SECONDS: Final = 5.0
+_WRITER: Final = threading.Lock()
 
 
 class StorageUnavailable(Exception):  # noqa: N818  it is a state, as HTTP 503 is
@@ -135,10 +140,11 @@ def ingest(
 
 def _committed(write: Callable[[], Result]) -> Result:
     """Runs `write` in one transaction; on SQLite it then lets smaller writers in."""
-    began = time.monotonic()
     try:
-        with transaction.atomic():
-            result = write()
+        with _turn():
+            began = time.monotonic()
+            with transaction.atomic():
+                result = write()
     except (DatabaseError, InterfaceError) as error:
         log.warning("cdr.not_accepted", error=str(error)[:200])
         raise StorageUnavailable(str(error)) from error
@@ -147,6 +153,24 @@ def _committed(write: Callable[[], Result]) -> Result:
         # One writer: resting as long as it wrote keeps the small writes' wait short.
         time.sleep(min(took, 1.0))
     return result
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """On SQLite, one request of this process at a time asks for the one writer's lock.
+
+    SQLite lets those who wait for it sleep and try again, without order: with many at
+    once, the unlucky waited for seconds.
+    """
+    if connection.vendor != "sqlite":
+        yield
+        return
+    if not _WRITER.acquire(timeout=WRITER_SECONDS):
+        raise StorageUnavailable("the database is busy with other writers")
+    try:
+        yield
+    finally:
+        _WRITER.release()
 
 
 def _accept(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from django.db import DatabaseError
 
@@ -157,3 +159,15 @@ def test_nothing_is_half_written_when_the_database_fails_midway(
         take(acme, call("c-1"))
 
     assert not StoredCdr.objects.exists()
+
+
+def test_who_waits_too_long_for_the_one_writer_of_sqlite_is_told_so(
+    acme, take, monkeypatch
+):
+    monkeypatch.setattr(accept_module, "connection", SimpleNamespace(vendor="sqlite"))
+    monkeypatch.setattr(accept_module, "WRITER_SECONDS", 0.01)
+
+    with accept_module._WRITER, pytest.raises(StorageUnavailable):
+        take(acme, call("c-1"))
+
+    assert take(acme, call("c-1")).accepted == 1
