@@ -5,10 +5,11 @@ Interprets nothing.
 
 import contextlib
 import functools
+import io
 import re
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -29,7 +30,7 @@ def read(request: HttpRequest) -> bytes:
     length = request.headers.get("Content-Length", "")
     if length.isdigit() and int(length) > MAX_BYTES:
         raise _too_large()
-    body = _stream(request, length).read(MAX_BYTES + 1)
+    body = request.read(MAX_BYTES + 1)
     if len(body) > MAX_BYTES:
         raise _too_large()
     if length.isdigit() and len(body) < int(length):
@@ -58,6 +59,7 @@ def drained(
 
     @functools.wraps(view)
     def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        _size_up(request)
         response = view(request, *args, **kwargs)
         if response.status_code >= HTTPStatus.BAD_REQUEST:
             with contextlib.suppress(OSError):  # the client has gone: so be it
@@ -70,19 +72,27 @@ def drained(
 def _discard(request: HttpRequest) -> None:
     if "Expect" in request.headers:
         return
-    stream = _stream(request, request.headers.get("Content-Length", ""))
+    stream = request.META["wsgi.input"] if _is_chunked(request) else request
     left = MAX_DISCARDED
     while left > 0 and (chunk := stream.read(_CHUNK)):
         left -= len(chunk)
 
 
-def _stream(request: HttpRequest, length: str) -> IO[bytes] | HttpRequest:
-    chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
-    if chunked and not length:
-        # Django takes a request without Content-Length for one without a body.
-        stream: IO[bytes] = request.META.get("wsgi.input", request)
-        return stream
-    return request
+def _is_chunked(request: HttpRequest) -> bool:
+    coding = request.META.get("HTTP_TRANSFER_ENCODING", "")
+    return "chunked" in coding.lower() and not request.META.get("CONTENT_LENGTH")
+
+
+def _size_up(request: HttpRequest) -> None:
+    """Has Django see the body of a chunked request.
+
+    It takes a request without Content-Length for one without a body. What is beyond
+    the limit is left unread, and refused by its length.
+    """
+    if _is_chunked(request):
+        body = request.META["wsgi.input"].read(MAX_BYTES + 1)
+        # Django has no public way to give a request a body.
+        request._stream = io.BytesIO(body)
 
 
 def _too_large() -> Problem:

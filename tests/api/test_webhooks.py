@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
+import json
 
 import pytest
 from django.utils import timezone
@@ -206,3 +208,16 @@ def test_a_partner_manages_its_own_webhooks_and_by_name_its_tenants(
     assert [one["id"] for one in send("GET", PATH, None, client)[1]] == [own["id"]]
     assert send("GET", f"{PATH}/{theirs['id']}", None, client)[0] == 404
     assert send("GET", f"{PATH}/{theirs['id']}?tenant=initech", None, client)[0] == 200
+
+
+def test_a_webhook_may_come_in_chunks(api):
+    sent = json.dumps({"url": "https://receiver.example/", "style": "envelope"})
+
+    response = api.post(
+        "/api/v1/webhooks",
+        content_type="application/json",
+        headers={"transfer-encoding": "chunked"},
+        **{"wsgi.input": io.BytesIO(sent.encode()), "CONTENT_LENGTH": ""},
+    )
+
+    assert response.status_code == 201
