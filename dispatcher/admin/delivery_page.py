@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from dispatcher.adapters import cdr_json
 from dispatcher.admin.attempts import attempt_row
 from dispatcher.admin.labels import HELD, label, owner_name, shown_state, why_held
 from dispatcher.admin.moments import absolute, both
 from dispatcher.admin.readable import payload_text
 from dispatcher.admin.readonly import page_of
-from dispatcher.models import Attempt, CdrRevision, Delivery, OwedCdr
-from dispatcher.pipeline.freeze import freeze_request
-from dispatcher.values import CarriedCdr
+from dispatcher.models import Attempt, Delivery, OwedCdr
+from dispatcher.pipeline.freeze import carried_by, freeze_request
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable
 
 LISTED_CALLS: Final = 100
 LISTED_ATTEMPTS: Final = 100
@@ -113,20 +110,7 @@ def _preview(delivery: Delivery, first: list[OwedCdr], count: int) -> str:
     custom_data = dict(webhook.custom_data.values_list("key", "value"))
     tenant = first[0].cdr.tenant.external_id
     try:
-        carried = [
-            CarriedCdr(id=item.cdr_id, cdr=cdr_json.load(record))
-            for item, record in _records(first)
-        ]
-        freeze_request(webhook, delivery, carried, tenant, custom_data)
+        freeze_request(webhook, delivery, carried_by(first), tenant, custom_data)
     except Exception as error:  # the drain says the same of it, as its reason
         return f"the payload cannot be made: {error!r}"
     return ""
-
-
-def _records(owed: Iterable[OwedCdr]) -> Iterable[tuple[OwedCdr, str]]:
-    for item in owed:
-        if item.revision:
-            later = CdrRevision.objects.get(cdr=item.cdr_id, number=item.revision)
-            yield item, later.record
-        else:
-            yield item, item.cdr.record

@@ -20,7 +20,7 @@ from dispatcher.values import CarriedCdr, Subscription
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable
+    from collections.abc import Sequence
     from uuid import UUID
 
     from dispatcher.models import Webhook
@@ -41,19 +41,31 @@ class _Load:
 
 def _load(rows: list[Delivery]) -> _Load:
     load = _Load()
-    owed = OwedCdr.objects.filter(delivery__in=rows).select_related("cdr__tenant")
-    later = _revisions(owed)
-    for item in owed.order_by("id"):
-        record = later.get((item.cdr_id, item.revision), item.cdr.record)
+    owed = list(
+        OwedCdr.objects.filter(delivery__in=rows)
+        .select_related("cdr__tenant")
+        .order_by("id")
+    )
+    for item, carried in zip(owed, carried_by(owed), strict=True):
         assert item.delivery_id is not None  # noqa: S101  it was filtered by delivery
-        load.carried[item.delivery_id].append(
-            CarriedCdr(id=item.cdr_id, cdr=cdr_json.load(record))
-        )
+        load.carried[item.delivery_id].append(carried)
         load.tenants[item.delivery_id] = item.cdr.tenant.external_id
     return load
 
 
-def _revisions(owed: Iterable[OwedCdr]) -> dict[tuple[UUID, int], str]:
+def carried_by(owed: Sequence[OwedCdr]) -> list[CarriedCdr]:
+    """The CDRs that are owed, in that order, each in the revision that is owed."""
+    later = _revisions(owed)
+    return [
+        CarriedCdr(
+            id=item.cdr_id,
+            cdr=cdr_json.load(later.get((item.cdr_id, item.revision), item.cdr.record)),
+        )
+        for item in owed
+    ]
+
+
+def _revisions(owed: Sequence[OwedCdr]) -> dict[tuple[UUID, int], str]:
     wanted = Q()
     for item in owed:
         if item.revision:
@@ -72,7 +84,10 @@ def freeze(webhook: Webhook, rows: list[Delivery], now: dt.datetime) -> list[Del
     What cannot be rendered fails by itself, with its reason: it must not hold up the
     deliveries behind it.
     """
-    load = _load([row for row in rows if row.request_body is None])
+    fresh = [row for row in rows if row.request_body is None]
+    if not fresh:
+        return rows
+    load = _load(fresh)
     custom_data = dict(webhook.custom_data.values_list("key", "value"))
     sendable = []
     for row in rows:

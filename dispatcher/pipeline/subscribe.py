@@ -43,6 +43,7 @@ __all__ = [
     "NO_SECRET",
     "RefusedError",
     "WebhookDraft",
+    "cancel_pending",
     "create_webhook",
     "delete_webhook",
     "draft_of",
@@ -141,12 +142,12 @@ def delete_webhook(webhook: Webhook, *, now: dt.datetime) -> int:
     """
     rows = Webhook.objects.filter(pk=webhook.pk)
     rows.update(active=False, when_disabled="drop", updated_at=now)
-    cancelled = _cancel_pending(webhook, now)
+    cancelled = cancel_pending(webhook, now)
     with transaction.atomic():
         rows.update(deleted_at=now, secret="", previous_secret="")
         WebhookHeader.objects.filter(webhook=webhook).delete()
     # What calls brought that were being accepted while it was closed.
-    cancelled += _cancel_pending(webhook, now)
+    cancelled += cancel_pending(webhook, now)
     log.info("webhook.deleted", webhook=str(webhook.pk), cancelled=cancelled)
     return cancelled
 
@@ -208,7 +209,7 @@ def _write_parts(webhook: Webhook, draft: WebhookDraft, names: Iterable[str]) ->
         )
 
 
-def _cancel_pending(webhook: Webhook, now: dt.datetime) -> int:
+def cancel_pending(webhook: Webhook, now: dt.datetime) -> int:
     """Cancels what is pending, a chunk at a time; returns how many that were.
 
     One that is being sent keeps its lease: should it arrive after all, it is recorded

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from django.db.models import Exists, OuterRef
 
 from dispatcher.models import Delivery, Webhook
-from dispatcher.pipeline.subscribe import WHY_DELETED
+from dispatcher.pipeline.subscribe import cancel_pending
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -37,16 +37,7 @@ def overdue_webhooks(now: dt.datetime) -> list[tuple[UUID, str]]:
 def cancel_orphans(now: dt.datetime) -> int:
     """Cancels what a call left behind that was accepted while its webhook was deleted."""
     deleted = Webhook.objects.filter(deleted_at__gt=now - DELETED_LATELY)
-    if not deleted.exists():
-        return 0
-    return Delivery.objects.filter(
-        webhook__in=deleted.values("pk"), state=Delivery.PENDING
-    ).update(
-        state=Delivery.CANCELLED,
-        next_attempt_at=None,
-        ended_at=now,
-        last_error=WHY_DELETED,
-    )
+    return sum(cancel_pending(webhook, now) for webhook in deleted)
 
 
 def fail_forgotten_tests(now: dt.datetime) -> int:
