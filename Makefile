@@ -18,7 +18,8 @@ DEV := $(VENV)/.dev-$(shell cat requirements-dev.txt pyproject.toml | cksum | cu
 
 help:
 	@echo "make setup   sets up $(VENV), nothing else"
-	@echo "make demo    shows it at work: a PBX, webhooks that fail, the admin (Ctrl-C ends it)"
+	@echo "make demo    shows it at work: a PBX, webhooks that fail, the admin (Ctrl-C ends it);"
+	@echo "             STYLE=batch, feed, flat or envelope chooses the payload style"
 	@echo "make run     runs it: web, workers, beat and Valkey (Ctrl-C ends it)"
 	@echo "make test    runs the tests on SQLite and on PostgreSQL"
 	@echo "make lint    checks style, types, layers and settings"
@@ -28,25 +29,27 @@ help:
 setup: $(RUNTIME)
 dev: $(DEV)
 
-# `exec`, so that a signal to make's child reaches cdrhook itself.
+# `exec`, so that a signal to make's child reaches cdrhook itself, which judges STYLE.
+demo: export STYLE ?= envelope
 demo: $(RUNTIME)
 	@CDRHOOK_DATA_DIR="$${CDRHOOK_DATA_DIR:-var/demo}" exec $(BIN)/cdrhook demo
 
 run: $(RUNTIME)
 	@exec $(BIN)/cdrhook up
 
-# One process a leg, because a leg is chosen by the environment; all three always run.
+# A run a leg, because a leg is chosen by the environment; both always run. Each of
+# its processes has servers of its own.
 test: $(DEV)
 	@failed=""; \
 	leg() { \
 	  name="$$1"; database="$$2"; shift 2; \
 	  echo "== $$name"; \
-	  if CDRHOOK_TEST_DATABASE="$$database" $(BIN)/python -m pytest "$$@"; \
+	  if CDRHOOK_TEST_DATABASE="$$database" $(BIN)/python -m pytest \
+	    --numprocesses 2 --dist worksteal "$$@"; \
 	  then echo "== $$name: passed"; \
 	  else echo "== $$name: FAILED"; failed="$$failed [$$name]"; fi; \
 	}; \
-	leg "pure tests" sqlite -m "not db and not e2e"; \
-	leg "SQLite and Valkey" sqlite -m "db or e2e"; \
+	leg "pure tests, SQLite and Valkey" sqlite; \
 	leg "PostgreSQL and Valkey" postgres -m "db or e2e"; \
 	if [ -n "$$failed" ]; then echo "== failed:$$failed"; exit 1; fi; \
 	echo "== all tests passed"
@@ -73,7 +76,7 @@ lock: $(DEV)
 	  --all-extras --generate-hashes \
 	  --no-emit-index-url --quiet -o requirements-dev.txt
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
-	  --extra postgres -c requirements-dev.txt \
+	  --extra postgres --extra summaries -c requirements-dev.txt \
 	  --generate-hashes --no-emit-index-url --quiet -o requirements.txt
 
 clean:

@@ -42,6 +42,7 @@ class Received:
     body: bytes
     webhook_id: str
     signature: Signature
+    spark_signature: Signature
     answered: Answer
 
 
@@ -82,6 +83,23 @@ def check_signature(
     expected = b"v1," + b64encode(digest)
     good = [hmac.compare_digest(one.encode(), expected) for one in signatures]
     return "valid" if any(good) else "invalid"
+
+
+def check_spark_signature(
+    secret: str, headers: dict[str, str], body: bytes
+) -> Signature:
+    """Verifies `X-Spark-Signature`, the hex HMAC-SHA1 of the raw body (webex.txt).
+
+    The secret's text is the key, whatever it begins with; '' checks nothing.
+    """
+    given = headers.get("x-spark-signature", "")
+    if not given:
+        return "none"
+    if not secret:
+        return "unchecked"
+    expected = hmac.digest(secret.encode(), body, "sha1").hex()
+    good = hmac.compare_digest(given.lower().encode(), expected.encode())
+    return "valid" if good else "invalid"
 
 
 def _key(secret: str) -> bytes:
@@ -155,6 +173,7 @@ class Receiver:
                     signature=check_signature(
                         self.secret, headers, signed, time.time()
                     ),
+                    spark_signature=check_spark_signature(self.secret, headers, body),
                     answered=answer,
                 )
             )

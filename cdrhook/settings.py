@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
 from cdrhook import __version__
@@ -87,10 +88,54 @@ CDRHOOK_USER_AGENT = f"cdrhook/{__version__}"
 FIELD_ENCRYPTION_KEYS: list[str] = env.list("FIELD_ENCRYPTION_KEYS", [])
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 
+# Requests a minute that a partner may make to the reconciliation APIs; 0: any number.
+CDRHOOK_RECONCILIATION_PER_MINUTE = env.int("CDRHOOK_RECONCILIATION_PER_MINUTE", 300)
+
+# Recordings: a folder, or any of Django's storages; a recording is at
+# <tenant external_id>/<recording id> there.
+CDRHOOK_RECORDINGS_DIR = Path(
+    env.str("CDRHOOK_RECORDINGS_DIR", "") or DATA_DIR / "recordings"
+).absolute()
+_FOLDER = "django.core.files.storage.FileSystemStorage"
+
+
+def _recordings_storage() -> dict[str, Any]:
+    """The storage of recordings, as STORAGES has it."""
+    backend = env.str("CDRHOOK_RECORDINGS_STORAGE", "") or _FOLDER
+    try:
+        options = json.loads(env.str("CDRHOOK_RECORDINGS_STORAGE_OPTIONS", "") or "{}")
+    except ValueError:
+        options = None
+    if not isinstance(options, dict):
+        raise ImproperlyConfigured(
+            "CDRHOOK_RECORDINGS_STORAGE_OPTIONS is no JSON object, such as"
+            ' {"bucket_name": "recordings"}'
+        )
+    if backend == _FOLDER:
+        options = {"location": str(CDRHOOK_RECORDINGS_DIR), **options}
+    return {"BACKEND": backend, "OPTIONS": options}
+
+
+STORAGES = {
+    "default": {"BACKEND": _FOLDER},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "recordings": _recordings_storage(),
+}
+
 # Threads of a worker that wait for receivers, per lane; a waiting thread costs about
 # 100 KB. The fast lane needs many only while webhooks that were fast start to hang.
 CDRHOOK_FAST_LANE_THREADS = env.int("CDRHOOK_FAST_LANE_THREADS", 256)
 CDRHOOK_SLOW_LANE_THREADS = env.int("CDRHOOK_SLOW_LANE_THREADS", 256)
+
+# The services of call summaries; any server that speaks like them will do.
+CDRHOOK_TRANSCRIPTION_URL = env.str(
+    "CDRHOOK_TRANSCRIPTION_URL", "https://api.assemblyai.com"
+)
+CDRHOOK_SUMMARY_URL = env.str("CDRHOOK_SUMMARY_URL", "https://api.openai.com/v1")
+CDRHOOK_SUMMARY_MODEL = env.str("CDRHOOK_SUMMARY_MODEL", "gpt-5.4-mini")
+
+# Seconds between two marks of a feed: the documented 5 minutes; shorter to try it out.
+CDRHOOK_FEED_SECONDS = env.int("CDRHOOK_FEED_SECONDS", 300)
 
 # Django --------------------------------------------------------------------------------
 
@@ -240,6 +285,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "dispatcher.sweep",
         "schedule": 2.0,
         # Older sweeps are worth nothing: do not pile them up while no worker runs.
+        "options": {"expires": 4},
+    },
+    "sweep-summaries": {
+        "task": "dispatcher.sweep_summaries",
+        "schedule": 2.0,
         "options": {"expires": 4},
     },
 }

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
 
-from dispatcher.api import problems
+from dispatcher.api import problems, webex_errors
 from dispatcher.api import urls as api_urls
 
 # Here, not when Django starts: workers and commands have no pages.
@@ -18,5 +18,5 @@ urlpatterns = [
     *api_urls.urlpatterns,
 ]
 
-handler400 = problems.bad_request
+handler400 = webex_errors.bad_request
 handler500 = problems.server_error

@@ -1,4 +1,4 @@
-"""What cdrhook asks of Redis itself: wake-up keys and signs of life.
+"""What cdrhook asks of Redis itself: wake-up keys, limits and signs of life.
 
 Never raises: without the broker nothing is lost, only later (the sweep finds it).
 """
@@ -15,6 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable
     from uuid import UUID
 
@@ -58,16 +59,14 @@ def client() -> Redis:
     )
 
 
-def first_to_wake(webhook_ids: Iterable[UUID]) -> list[UUID]:
-    """Those of the webhooks that nobody has woken up within the last 5 s."""
-    ids = list(webhook_ids)
+def first_to_wake(wake_ids: Iterable[UUID], seconds: int = WAKE_SECONDS) -> list[UUID]:
+    """Those of the webhooks (or summaries) that nobody has woken up within `seconds`."""
+    ids = list(wake_ids)
     pipe = client().pipeline(transaction=False)
-    for webhook_id in ids:
-        pipe.set(_wake_key(webhook_id), 1, nx=True, ex=WAKE_SECONDS)
+    for wake_id in ids:
+        pipe.set(_wake_key(wake_id), 1, nx=True, ex=seconds)
     return [
-        webhook_id
-        for webhook_id, was_set in zip(ids, pipe.execute(), strict=True)
-        if was_set
+        wake_id for wake_id, was_set in zip(ids, pipe.execute(), strict=True) if was_set
     ]
 
 
@@ -83,16 +82,42 @@ def is_full(queue: str) -> bool:
     return length > FULL
 
 
-def woken(webhook_id: UUID) -> None:
-    """To be called before claiming: calls from now on wake the webhook up again."""
+def room(queue: str, most: int) -> int:
+    """How many more messages a queue may get that is to hold `most`. Raises RedisError."""
+    return max(0, most - int(client().llen(queue)))
+
+
+def woken(wake_id: UUID) -> None:
+    """To be called before claiming: what comes from now on wakes it up again."""
     try:
-        client().delete(_wake_key(webhook_id))
+        client().delete(_wake_key(wake_id))
     except RedisError as error:
         note_error(error)
 
 
-def _wake_key(webhook_id: UUID) -> str:
-    return f"cdrhook:wake:{webhook_id}"
+def _wake_key(wake_id: UUID) -> str:
+    return f"cdrhook:wake:{wake_id}"
+
+
+def wait_seconds(who: str, *, per_minute: int, now: dt.datetime) -> int:
+    """Counts a request of `who`; how long until it may be made, 0 if it may now.
+
+    At most `per_minute` in each minute of the clock, over all processes. Without the
+    broker there is no limit.
+    """
+    if is_away():
+        return 0
+    minute, second = divmod(int(now.timestamp()), 60)
+    key = f"cdrhook:asked:{who}:{minute}"
+    try:
+        pipe = client().pipeline(transaction=False)
+        pipe.incr(key)
+        pipe.expire(key, 60)
+        asked = int(pipe.execute()[0])
+    except RedisError as error:
+        note_error(error)
+        return 0
+    return 60 - second if asked > per_minute else 0
 
 
 def beat_is_alive() -> None:

@@ -12,12 +12,14 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.files.storage import storages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # A key of a few letters is found by trying.
 MIN_KEY_CHARS: Final = 16
+DOCUMENTED_FEED_SECONDS: Final = 300
 # Networks wider than this hold more than somebody's own machines.
 WIDEST_PREFIX: Final = {4: 8, 6: 32}
 
@@ -64,6 +66,73 @@ def check_encryption_keys(**_: Any) -> list[CheckMessage]:
             )
         )
     return errors
+
+
+@register
+def check_recordings_storage(**_: Any) -> list[CheckMessage]:
+    """The storage of recordings must be one that can be made."""
+    try:
+        storages["recordings"]
+    except Exception as error:
+        # Whatever its class raises for the options that it was given.
+        backend = settings.STORAGES["recordings"]["BACKEND"]
+        return [
+            Error(
+                f"The storage of recordings cannot be made of {backend}: {error!r}",
+                hint="Set CDRHOOK_RECORDINGS_STORAGE to the dotted path of a storage"
+                " class that is installed, and CDRHOOK_RECORDINGS_STORAGE_OPTIONS to"
+                " its arguments as a JSON object.",
+                id="cdrhook.E004",
+            )
+        ]
+    return []
+
+
+@register
+def check_services(**_: Any) -> Iterable[CheckMessage]:
+    """The services of call summaries must have addresses, and the model a name."""
+    for name in ("CDRHOOK_TRANSCRIPTION_URL", "CDRHOOK_SUMMARY_URL"):
+        url = urlsplit(getattr(settings, name))
+        if url.scheme not in {"http", "https"} or not url.hostname:
+            yield Error(
+                f"{name} is no http(s) address: {getattr(settings, name)!r}",
+                hint="Unset it, or set it to the address of a server that speaks like"
+                " the service.",
+                id="cdrhook.E005",
+            )
+    if not settings.CDRHOOK_SUMMARY_MODEL:
+        yield Error(
+            "CDRHOOK_SUMMARY_MODEL is empty",
+            hint="Unset it, or set it to the name of a model that the server of"
+            " CDRHOOK_SUMMARY_URL has.",
+            id="cdrhook.E006",
+        )
+
+
+@register
+def check_feed_clock(**_: Any) -> list[CheckMessage]:
+    """A feed's marks must be apart."""
+    if settings.CDRHOOK_FEED_SECONDS >= 1:
+        return []
+    return [
+        Error(
+            f"CDRHOOK_FEED_SECONDS is {settings.CDRHOOK_FEED_SECONDS}",
+            hint="Unset it: a feed's marks are 300 seconds apart, as documented.",
+            id="cdrhook.E007",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_shortened_clock(**_: Any) -> Iterable[CheckMessage]:
+    """Receivers of a feed count on the documented five minutes."""
+    if settings.CDRHOOK_FEED_SECONDS != DOCUMENTED_FEED_SECONDS:
+        yield Warning(
+            f"CDRHOOK_FEED_SECONDS is {settings.CDRHOOK_FEED_SECONDS}, not the"
+            f" documented {DOCUMENTED_FEED_SECONDS}",
+            hint="Unset it: shorter windows are for trying feeds out.",
+            id="cdrhook.W005",
+        )
 
 
 @register(Tags.security, deploy=True)

@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 
 from dispatcher import broker
 from dispatcher.models import Webhook
+from dispatcher.pipeline import summarise as summarising
 from dispatcher.pipeline.drain import Drainer
 from dispatcher.pipeline.outbound import send_out, utc_now
 from dispatcher.pipeline.sweep import (
@@ -37,6 +38,11 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 STOP_SECONDS: Final = 12.0
+# Steps of call summaries that wait in their queue; and how long one that waits there is
+# not queued again.
+SUMMARIES: Final = "summaries"
+MOST_QUEUED_STEPS: Final = 100
+STEP_QUEUED_SECONDS: Final = 60
 # What redis-py and kombu raise when the broker does not answer, or not in time.
 BROKER_ERRORS: Final = (RedisError, KombuError, OSError)
 _drainer: Drainer | None = None
@@ -76,12 +82,29 @@ def _publish(webhook_id: UUID, lane: str, countdown: float = 0.0) -> None:
     if broker.is_full(lane):
         # Nobody reads it: more messages would only fill the broker's memory.
         return
+    _send(drain, webhook_id, lane, countdown)
+
+
+def _queue_steps() -> None:
+    """Has due summaries stepped, unless they wait in the queue already."""
+    if broker.is_away():
+        return
+    try:
+        room = broker.room(SUMMARIES, MOST_QUEUED_STEPS)
+        found = summarising.due(utc_now(), room) if room else []
+        for summary_id in broker.first_to_wake(found, STEP_QUEUED_SECONDS):
+            _send(summarise, summary_id, SUMMARIES)
+    except BROKER_ERRORS as error:
+        broker.note_error(error)
+
+
+def _send(task: Any, of_id: UUID, queue: str, countdown: float = 0.0) -> None:
     with producers[_publishing()].acquire(
         block=True, timeout=broker.TIMEOUT_SECONDS
     ) as producer:
-        drain.apply_async(
-            args=(str(webhook_id),),
-            queue=lane,
+        task.apply_async(
+            args=(str(of_id),),
+            queue=queue,
             producer=producer,
             retry=False,
             countdown=countdown,
@@ -121,18 +144,37 @@ def sweep() -> None:
         pass_on(webhook_id, lane, 0.0)
 
 
+@shared_task(name="dispatcher.summarise")
+def summarise(summary_id: str) -> None:
+    """Makes the next request for one call summary; waits for its answer."""
+    broker.woken(UUID(summary_id))
+    wake_up(summarising.step(UUID(summary_id), clock=utc_now))
+
+
+@shared_task(name="dispatcher.sweep_summaries")
+def sweep_summaries() -> None:
+    """Has the call summaries stepped whose time has come."""
+    if summarising.mind_the_packages(utc_now()):
+        _queue_steps()
+
+
 # The worker process ---------------------------------------------------------------------
 
 
 @celeryd_after_setup.connect
 def start_draining(sender: str, instance: Any, **_: Any) -> None:
-    """Opens this worker's lanes, which are the queues that it consumes."""
+    """Opens this worker's lanes, which are the queues that it consumes.
+
+    A worker of summaries has none.
+    """
     global _drainer
     threads = {
         "fast": settings.CDRHOOK_FAST_LANE_THREADS,
         "slow": settings.CDRHOOK_SLOW_LANE_THREADS,
     }
     lanes = set(instance.app.amqp.queues.consume_from) & set(threads)
+    if not lanes:
+        return
     _drainer = Drainer(
         send=send_out,
         clock=utc_now,

@@ -224,22 +224,58 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The time of a feed that a delivery belongs to: calls that ended in [start, end).
+
+    `sequence` numbers the feed's deliveries from 1; `late`: its calls came after their
+    window had been sent.
+    """
+
+    start: dt.datetime
+    end: dt.datetime
+    sequence: int
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """What rendering needs to know of a webhook and of the tenant whose call it is."""
+    """What rendering needs to know of a webhook and of the tenant whose call it is.
+
+    `tenant_external_id` is empty where the calls are those of several tenants;
+    `window` is a feed's.
+    """
 
     webhook_id: UUID
     tenant_external_id: str
     method: Method
     format: Format
     custom_data: dict[str, str] = field(default_factory=dict)
+    window: Window | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What was said in a call, as text, and in short (thehub.txt: call summary)."""
+
+    transcription: str
+    summary: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarriedCdr:
-    """A CDR as a delivery carries it; `id` is our id of the stored record."""
+    """A CDR as a delivery carries it; `id` is our id of the stored record.
+
+    `tenant_zone` is the tenant's IANA zone; `recording_url` is empty where there is no
+    recording; with a `summary`, that is what is sent of the call.
+    """
 
     id: UUID
     cdr: Cdr
+    tenant_external_id: str = ""
+    tenant_zone: str = "UTC"
+    accepted_at: dt.datetime | None = None
+    recording_url: str = ""
+    summary: Summary | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,12 +283,13 @@ class RenderedRequest:
     """The frozen part of a delivery: the same bytes on every try.
 
     For GET `body` is the encoded payload that goes into the query string and
-    `content_type` is empty.
+    `content_type` is empty. `headers` are the style's own for this delivery.
     """
 
     method: Method
     content_type: str
     body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,7 +297,8 @@ class Outgoing:
     """One attempt about to be made: where to, with which headers, for which delivery.
 
     `secrets` holds the current signing secret first, then those still valid during a
-    rotation; empty: unsigned. `headers` are the webhook's own.
+    rotation; empty: unsigned. `headers` are the webhook's own. `spark`: signed with
+    X-Spark-Signature as well (webex.txt).
     """
 
     delivery_id: UUID
@@ -270,6 +308,7 @@ class Outgoing:
     secrets: tuple[str, ...] = ()
     also_accept: frozenset[int] = frozenset()
     test: bool = False
+    spark: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

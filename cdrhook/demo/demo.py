@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cdrhook.demo.driver import POLL_SECONDS, Driver
 from cdrhook.demo.memory import ADMIN, FILE_NAME, Memory
+from cdrhook.demo.plays.base import TENANT
 from cdrhook.demo.receivers import Receivers
+from cdrhook.demo.recording import keep_recording
 from cdrhook.demo.screen import RED, Screen
 from cdrhook.demo.stack import (
     HOST,
@@ -23,15 +26,18 @@ from cdrhook.demo.webhooks import prepared
 from cdrhook.supervisor.folder import make_private
 from cdrhook.supervisor.signals import Signals, StopRequestedError
 
+if TYPE_CHECKING:
+    from cdrhook.demo.plays.base import Play
+
 DEFAULT_FOLDER: Final = "var/demo"
 
 
 class Demo:
     """One run of the demo. `exit_after` deliveries it ends by itself; 0: never."""
 
-    def __init__(self, *, wanted_port: int, style: str, exit_after: int) -> None:
+    def __init__(self, *, wanted_port: int, play: Play, exit_after: int) -> None:
         self._wanted_port, self._port = wanted_port, choose_port(wanted_port)
-        self._style, self._exit_after = style, exit_after
+        self._the_play, self._exit_after = play, exit_after
         self._screen = Screen(sys.stdout)
         folder = os.environ.get("CDRHOOK_DATA_DIR") or DEFAULT_FOLDER
         self._folder = Path(folder).absolute()
@@ -45,15 +51,24 @@ class Demo:
         make_private(self._folder)
         memory = Memory.load(self._folder)
         memory.save(self._folder)
-        self._screen.line(f"cdrhook demo, in {self._folder}")
+        style = self._the_play.style
+        self._screen.line(f"cdrhook demo, payload style {style}, in {self._folder}")
+        for line in self._the_play.clocks:
+            self._screen.line(f"  {line}")
         if self._port != self._wanted_port:
             self._screen.line(
                 f"  port {self._wanted_port} is taken: using {self._port}"
             )
-        use_environment(self._folder, self._port, memory.password)
+        use_environment(
+            self._folder,
+            self._port,
+            memory.password,
+            feed_seconds=self._the_play.feed_seconds,
+        )
         stack = Stack(self._folder, self._port, self._screen)
         with Signals() as signals, Receivers(memory.ports) as receivers:
-            receivers.trust(memory.secrets)
+            if kept := memory.styles.get(style):
+                receivers.trust(kept.secrets)
             return self._run(stack, signals, receivers, memory)
 
     def _run(
@@ -79,11 +94,12 @@ class Demo:
         self, stack: Stack, signals: Signals, receivers: Receivers, memory: Memory
     ) -> None:
         stack.wait_until_ready(signals)
-        if not memory.token:
-            self._screen.line("  making a tenant and three webhooks")
-        api = prepared(
-            receivers, memory, self._folder, port=self._port, style=self._style
-        )
+        play, since = self._the_play, dt.datetime.now(dt.UTC)
+        if play.style not in memory.styles:
+            self._screen.line(f"  making three webhooks of style {play.style}")
+        if play.link is not None:
+            keep_recording(self._folder, TENANT)
+        api = prepared(play, receivers, memory, self._folder, port=self._port)
         self._screen.address(
             f"http://{HOST}:{self._port}",
             ADMIN,
@@ -92,7 +108,7 @@ class Demo:
         )
         self._screen.line("Calls go to three receivers; Ctrl-C ends everything.")
         self._screen.line()
-        driver = Driver(api, receivers, memory, self._screen)
+        driver = Driver(play, api, receivers, self._screen, since)
         while not (self._screen.is_gone or self._has_shown_enough(driver)):
             stack.check()
             driver.step()

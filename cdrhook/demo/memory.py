@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cdrhook.supervisor.folder import write_private
 
@@ -17,44 +17,53 @@ if TYPE_CHECKING:
 
 FILE_NAME: Final = "demo.json"
 ADMIN: Final = "admin"
-TENANT: Final = "demo"
 
 
 @dataclass(slots=True)
-class Memory:
-    """`webhooks`: name -> {"id", "secret"}; empty until they are made."""
+class Kept:
+    """What was made for one style.
 
-    password: str = field(default_factory=lambda: secrets.token_urlsafe(12))
-    token: str = ""
-    webhooks: dict[str, dict[str, str]] = field(default_factory=dict)
-    ports: dict[str, int] = field(default_factory=dict)
+    `tokens`: tenant -> the token to hand its calls over with. `webhooks`: name of a
+    receiver -> {"id", "secret", "token"} of its webhook, the token being the owner's.
+    """
 
-    @classmethod
-    def load(cls, folder: Path) -> Memory:
-        """What was kept, else a new one; ValueError where the file is damaged."""
-        try:
-            return cls(**json.loads((folder / FILE_NAME).read_text()))
-        except FileNotFoundError:
-            return cls()
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{folder / FILE_NAME} is damaged: {error}") from error
-
-    def save(self, folder: Path) -> None:
-        """Keeps it."""
-        write_private(folder / FILE_NAME, json.dumps(asdict(self), indent=1) + "\n")
-
-    def forget_webhooks(self) -> None:
-        """For when the database is another one."""
-        self.token, self.webhooks = "", {}
+    tokens: dict[str, str]
+    webhooks: dict[str, dict[str, str]]
 
     @property
     def secrets(self) -> dict[str, str]:
         """The signing secret of each webhook."""
         return {name: one["secret"] for name, one in self.webhooks.items()}
 
-    def name_of(self, webhook_id: str) -> str:
-        """The webhook's name in the demo."""
-        for name, one in self.webhooks.items():
-            if one["id"] == webhook_id:
-                return name
-        return webhook_id[:8]
+
+@dataclass(slots=True)
+class Memory:
+    """`styles`: payload style -> what was made for it; `ports`: of the receivers."""
+
+    password: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    ports: dict[str, int] = field(default_factory=dict)
+    styles: dict[str, Kept] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, folder: Path) -> Memory:
+        """What was kept, else a new one; ValueError where the file is damaged."""
+        try:
+            return cls._of(json.loads((folder / FILE_NAME).read_text()))
+        except FileNotFoundError:
+            return cls()
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{folder / FILE_NAME} is damaged: {error}") from error
+
+    def save(self, folder: Path) -> None:
+        """Keeps it."""
+        write_private(folder / FILE_NAME, json.dumps(asdict(self), indent=1) + "\n")
+
+    @classmethod
+    def _of(cls, kept: dict[str, Any]) -> Memory:
+        styles = {name: Kept(**one) for name, one in kept.pop("styles", {}).items()}
+        # Until there were four styles, one token and three webhooks served them all.
+        token, webhooks = kept.pop("token", ""), kept.pop("webhooks", {})
+        if token:
+            webhooks = {name: {**one, "token": token} for name, one in webhooks.items()}
+            styles["envelope"] = Kept({"demo": token}, webhooks)
+        return cls(**kept, styles=styles)

@@ -64,6 +64,18 @@ TEMPLATES: Final = (
 # What FreeSWITCH's shipped configuration sends for a caller who has a name: encoded
 # twice, undone by nobody. It is quarantined.
 BROKEN: Final = Template("form_broken", FORM, "spoilt by FreeSWITCH's default encoding")
+# The one call that FreeSWITCH spoils (1-indexed).
+BROKEN_CALL: Final = 8
+
+
+def template_of(number: int) -> Template:
+    """Which record the call with this number is made from; 1-indexed."""
+    return BROKEN if number == BROKEN_CALL else sound_template_of(number)
+
+
+def sound_template_of(number: int) -> Template:
+    """The same without the one that FreeSWITCH spoils."""
+    return TEMPLATES[(number - 1) % len(TEMPLATES)]
 
 
 def fresh(

@@ -12,7 +12,9 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from cdrhook.supervisor.output import swallow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from cdrhook.receiver import Received
 
 GREEN: Final = "32"
 YELLOW: Final = "33"
@@ -44,10 +46,14 @@ class Screen:
             self.is_gone = True
             swallow(self._stream)
 
-    def event(self, now: dt.datetime, call: str, text: str, colour: str = "") -> None:
-        """Prints what happened to a call."""
+    def event(self, now: dt.datetime, calls: str, text: str, colour: str = "") -> None:
+        """Prints what happened to a call, or to several."""
         local = now.astimezone()
-        self.line(f"{local:%H:%M:%S}  {call[:8]:<8}  {text}", colour)
+        self.line(f"{local:%H:%M:%S}  {calls:<11} {text}", colour)
+
+    def detail(self, text: str) -> None:
+        """Prints something more about the event before."""
+        self.line(f"{'':<22}{text}")
 
     def address(self, admin: str, user: str, password: str, kept_in: str) -> None:
         """Prints where to look and how to log in."""
@@ -67,18 +73,34 @@ def attempt_text(
     webhook: str,
     attempt: Mapping[str, Any],
     fate: str,
-    signature: str,
+    proof: str,
 ) -> tuple[str, str]:
-    """How an attempt ended, and the colour to say it in."""
+    """How an attempt ended, and the colour to say it in; `proof` is of its signature."""
     seconds = (attempt["duration_ms"] or 0) / 1000
     took = f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
     outcome = str(attempt["status_code"] or attempt["error_class"] or "failed")
     delivered = not attempt["error_class"]
-    extras = [f"signature {signature}" if signature and delivered else "", fate]
+    extras = [proof if delivered else "", fate]
     said = "; ".join(text for text in extras if text)
     text = f"{webhook:<9} attempt {attempt['number']}  {outcome} after {took}"
     colour = GREEN if delivered else RED if fate == GIVEN_UP else YELLOW
     return f"{text}; {said}" if said else text, colour
+
+
+def carried_text(uids: Sequence[str]) -> str:
+    """What a delivery carries: the call, or the first call and how many more."""
+    more = f"+{len(uids) - 1}" if len(uids) > 1 else ""
+    return f"{uids[0][:8]}{more}" if uids else ""
+
+
+def proof_of(received: Received | None) -> str:
+    """What the receiver found out about the signatures; "" where it got nothing."""
+    if received is None:
+        return ""
+    text = f"signature {received.signature}"
+    if received.spark_signature != "none":
+        text += f", X-Spark-Signature {received.spark_signature}"
+    return text
 
 
 GIVEN_UP: Final = "given up: failed, can be sent again in the admin"

@@ -46,7 +46,9 @@ def choose_port(wanted: int) -> int:
     return wanted
 
 
-def use_environment(folder: Path, port: int, password: str) -> None:
+def use_environment(
+    folder: Path, port: int, password: str, *, feed_seconds: int
+) -> None:
     """Sets this process's environment, which its children get, to the demo's.
 
     Empty values, because those of a `.env` would hold for variables that are absent.
@@ -60,6 +62,10 @@ def use_environment(folder: Path, port: int, password: str) -> None:
             "ALLOWED_HOSTS": f"{HOST},localhost",
             "CDRHOOK_ALLOW_HTTP": "1",
             "CDRHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
+            "CDRHOOK_FEED_SECONDS": str(feed_seconds),
+            "CDRHOOK_RECORDINGS_DIR": "",
+            "CDRHOOK_RECORDINGS_STORAGE": "",
+            "CDRHOOK_RECORDINGS_STORAGE_OPTIONS": "",
             "DJANGO_SUPERUSER_USERNAME": ADMIN,
             "DJANGO_SUPERUSER_PASSWORD": password,
             "DATABASE_URL": "",

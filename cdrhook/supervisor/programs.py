@@ -20,8 +20,12 @@ BEAT_GRACE_SECONDS: Final = 3.0
 DRAIN_THREADS: Final = 4
 
 
-def programs(*, has_one_writer: bool, cores: int) -> list[Program]:
-    """What to run; `has_one_writer` is SQLite, where one worker serves both lanes."""
+def programs(*, has_one_writer: bool, cores: int, has_summaries: bool) -> list[Program]:
+    """What to run; `has_one_writer` is SQLite, where one worker serves both lanes.
+
+    `has_summaries`: the SDKs that make call summaries are installed. They have a worker
+    of their own, so that waiting for their services occupies nobody else's threads.
+    """
     if has_one_writer:
         workers = [worker("worker", "all", "fast,slow")]
     else:
@@ -30,6 +34,8 @@ def programs(*, has_one_writer: bool, cores: int) -> list[Program]:
             for number in range(1, cores + 1)
         ]
         workers.append(worker("slow", "slow", "slow"))
+    if has_summaries:
+        workers.append(worker("summaries", "summaries", "summaries"))
     return [web(), *workers, beat()]
 
 

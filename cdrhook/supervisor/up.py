@@ -21,6 +21,7 @@ from cdrhook.supervisor.programs import programs
 from cdrhook.supervisor.ready import Readiness
 from cdrhook.supervisor.signals import Signals, StopRequestedError
 from cdrhook.supervisor.supervisor import Supervisor
+from dispatcher import summaries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +71,7 @@ def _run(
     wanted = programs(
         has_one_writer=settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"),
         cores=_cores(),
+        has_summaries=summaries.installed(),
     )
     output.say(f"starting {', '.join(one.name for one in wanted)}")
     supervisor.start(*wanted)

@@ -18,8 +18,10 @@ admin.site = sites.site = CdrhookAdminSite()
 
 PAGES: Final = (
     "accounts",
+    "call_summaries",
     "cdrs",
     "deliveries",
+    "integrations",
     "quarantine",
     "schedules",
     "tenancy",

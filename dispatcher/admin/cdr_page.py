@@ -7,23 +7,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.utils.text import capfirst
+
 from dispatcher.adapters import cdr_json
 from dispatcher.admin.labels import host_of, label, owner_name, shown_state
 from dispatcher.admin.moments import absolute, both
 from dispatcher.admin.readable import json_text
 from dispatcher.admin.readonly import page_of
 from dispatcher.filters.match import explain
-from dispatcher.models import OwedCdr, StoredCdr, Webhook
+from dispatcher.models import CallSummary, OwedCdr, StoredCdr, Webhook
 from dispatcher.pipeline.route import webhooks_of
 
 if TYPE_CHECKING:
     import datetime as dt
 
+    from dispatcher.admin.scope import Scope
     from dispatcher.values import Cdr
 
 
-def page_context(cdr: StoredCdr, now: dt.datetime) -> dict[str, Any]:
-    """The record and its revisions as text; a row for each webhook of the tenant."""
+def page_context(cdr: StoredCdr, scope: Scope, now: dt.datetime) -> dict[str, Any]:
+    """The record and its revisions as text; a row for each webhook of the tenant.
+
+    Webhooks out of the scope are left out: a tenant's user sees none of its partner's.
+    """
     return {
         "title": f"CDR {cdr.uid}",
         "cdr": cdr,
@@ -39,15 +45,30 @@ def page_context(cdr: StoredCdr, now: dt.datetime) -> dict[str, Any]:
             }
             for revision in cdr.revisions.order_by("number")
         ],
-        "webhooks": _webhooks(cdr),
+        "webhooks": _webhooks(cdr, scope),
+        "summary": _summary(cdr),
     }
 
 
-def _webhooks(stored: StoredCdr) -> list[dict[str, Any]]:
+def _summary(stored: StoredCdr) -> dict[str, Any] | None:
+    """The state of the call's summary and its page; None if there is none."""
+    summary = CallSummary.objects.filter(cdr=stored).only("state", "error").first()
+    if summary is None:
+        return None
+    return {
+        "page": page_of(summary),
+        "state": summary.state,
+        "error": summary.error,
+    }
+
+
+def _webhooks(stored: StoredCdr, scope: Scope) -> list[dict[str, Any]]:
     """Webhooks that got the call, then those that did not and could have."""
     owed: dict[Webhook, list[OwedCdr]] = {}
     items = (
-        OwedCdr.objects.filter(cdr=stored)
+        OwedCdr.objects.filter(
+            scope.rows("webhook__tenant", "webhook__partner"), cdr=stored
+        )
         .select_related("webhook__tenant", "webhook__partner", "delivery__webhook")
         .defer(
             "delivery__request_body",
@@ -61,9 +82,10 @@ def _webhooks(stored: StoredCdr) -> list[dict[str, Any]]:
     for item in items:
         owed.setdefault(item.webhook, []).append(item)
     cdr = cdr_json.load(stored.record)
+    others = _others(stored, owed).filter(scope.rows("tenant", "partner"))
     return [
         *(_got(webhook, items) for webhook, items in owed.items()),
-        *(_missed(webhook, stored, cdr) for webhook in _others(stored, owed)),
+        *(_missed(webhook, stored, cdr) for webhook in others),
     ]
 
 
@@ -92,16 +114,23 @@ def _got(webhook: Webhook, items: list[OwedCdr]) -> dict[str, Any]:
         "why_not": "",
         "deliveries": [
             {
-                "revision": item.revision,
+                "part": _part(item),
                 "page": page_of(item.delivery),
                 "id": str(item.delivery_id or ""),
                 "state": label(shown_state(item.delivery)) if item.delivery else "",
                 "error": item.delivery.last_error if item.delivery else "",
-                "bundled": item.delivery is not None,
+                "why_not_carried": capfirst(item.why_not_carried),
             }
             for item in items
         ],
     }
+
+
+def _part(item: OwedCdr) -> str:
+    """What is owed of the call, unless it is the record as it came first."""
+    if item.kind == OwedCdr.CALL_SUMMARY:
+        return "call summary"
+    return f"revision {item.revision}" if item.revision else ""
 
 
 def _missed(webhook: Webhook, stored: StoredCdr, cdr: Cdr) -> dict[str, Any]:

@@ -2,52 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
 from django.utils import timezone
 from django.utils.html import format_html
 
 from dispatcher.admin.cdr_page import page_context
-from dispatcher.admin.delivery_filters import calls_named
+from dispatcher.admin.delivery_filters import TenantFilter, calls_named
 from dispatcher.admin.moments import UNKNOWN, both
 from dispatcher.admin.readonly import ReadOnlyAdmin, page_of
-from dispatcher.admin.unfolded import DropdownFilter
-from dispatcher.models import StoredCdr, Tenant
+from dispatcher.admin.scope import scope_of
+from dispatcher.models import StoredCdr
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
 
-_LISTED_TENANTS: Final = 1_000
-
-
-class TenantFilter(DropdownFilter):
-    """One tenant, by its external id."""
-
-    title = "tenant"
-    parameter_name = "tenant"
-
-    def has_output(self) -> bool:
-        """Shown although there may be none to choose."""
-        return True
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """The tenants by external id, the first 1,000 of them."""
-        names = Tenant.objects.values_list("external_id", flat=True)
-        return [(name, name) for name in names[:_LISTED_TENANTS]]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Narrowed to that tenant."""
-        value = self.value()
-        return queryset.filter(tenant__external_id=value) if value else queryset
-
 
 @admin.register(StoredCdr)
 class CdrAdmin(ReadOnlyAdmin):
     """The calls, newest first."""
 
+    tenant_path = "tenant"
     page_template = "admin/dispatcher/storedcdr/page.html"
     list_display = (
         "call",
@@ -118,4 +96,4 @@ class CdrAdmin(ReadOnlyAdmin):
 
     def page_context(self, request: HttpRequest, obj: StoredCdr) -> dict[str, Any]:
         """The record, its revisions, and every webhook's part in it."""
-        return page_context(obj, timezone.now())
+        return page_context(obj, scope_of(request), timezone.now())

@@ -5,23 +5,24 @@ Nothing is edited. Deliveries are sent again or cancelled, by pipeline.resend.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, IntegerField, OuterRef, Prefetch, Subquery
+from django.db.models import Count, Min
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 
 from dispatcher.admin import delivery_actions
 from dispatcher.admin import delivery_filters as filters
 from dispatcher.admin.delivery_page import page_context
-from dispatcher.admin.labels import HELD, host_of, label, shown_state
+from dispatcher.admin.labels import HELD, contents_of, host_of, label, shown_state
 from dispatcher.admin.moments import UNKNOWN, both
 from dispatcher.admin.paging import CappedChangeList
 from dispatcher.admin.readonly import ReadOnlyAdmin, page_of
+from dispatcher.admin.scope import scope_of
 from dispatcher.admin.site import ending_in_the_id
 from dispatcher.models import Delivery, OwedCdr
 
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.utils.safestring import SafeString
 
-# Calls that a row of the list names; a batch carries up to thousands.
-NAMED_CALLS: Final = 2
-
 
 class DeliveryList(CappedChangeList):
-    """The list, with a link for each state over it."""
+    """The list, with a link for each state over it, and its page's calls."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Has each delivery of the page know its first call, and how many there are."""
+        super().get_results(request)
+        _count_calls(list(self.result_list))
 
     @property
     def state_links(self) -> list[dict[str, Any]]:
@@ -59,6 +62,10 @@ class DeliveryList(CappedChangeList):
 class DeliveryAdmin(ReadOnlyAdmin):
     """The list at /admin/webhook/webhookcdr/, and a page for each delivery under it."""
 
+    # Not by the delivery's tenant: a partner's webhook may carry a tenant's call.
+    tenant_path = "webhook__tenant"
+    partner_path = "webhook__partner"
+    administrators_may = frozenset({"operate"})
     page_template = "admin/dispatcher/delivery/page.html"
     list_before_template = "admin/dispatcher/delivery/states.html"
     list_display = (
@@ -87,17 +94,9 @@ class DeliveryAdmin(ReadOnlyAdmin):
     # The list ------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
-        """With webhook, the first calls, and their number; without bodies and secrets."""
-        named = (
-            OwedCdr.objects.select_related("cdr")
-            .only("delivery", "cdr__uid", "cdr__caller_number", "cdr__dialed_number")
-            .order_by("id")[:NAMED_CALLS]
-        )
-        deliveries: QuerySet[Delivery] = (
-            self.get_page_queryset(request)
-            .defer("request_body", "webhook__secret", "webhook__previous_secret")
-            .prefetch_related(Prefetch("carried", named, to_attr="named_calls"))
-            .annotate(call_count=_call_count())
+        """With webhook; without bodies and secrets."""
+        deliveries: QuerySet[Delivery] = self.get_page_queryset(request).defer(
+            "request_body", "webhook__secret", "webhook__previous_secret"
         )
         return deliveries
 
@@ -116,7 +115,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """By index only."""
-        return filters.search(queryset, search_term), False
+        return filters.search(queryset, search_term, scope_of(request)), False
 
     @admin.display(description="State")
     def state_label(self, delivery: Delivery) -> SafeString:
@@ -135,21 +134,18 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Calls")
     def calls(self, delivery: Any) -> SafeString:
-        """Uid and numbers of the first calls, and how many more there are."""
+        """Window, uid and numbers of the first call, and how many more there are."""
         if delivery.test_uid:
             return _call(delivery, delivery.test_uid, "sample call")
-        shown = format_html_join(
-            "",
-            "{}",
-            (
-                (_call(delivery, owed.cdr.uid, _numbers(owed.cdr)),)
-                for owed in delivery.named_calls
-            ),
+        contents, first = contents_of(delivery), delivery.first_call
+        return format_html(
+            "{}{}{}",
+            _fine(contents) if contents else "",
+            _call(delivery, first.uid, _numbers(first)) if first is not None else "",
+            _fine(f"and {delivery.call_count - 1:,} more")
+            if delivery.call_count > 1
+            else "",
         )
-        more = (delivery.call_count or 0) - len(delivery.named_calls)
-        if more <= 0:
-            return shown
-        return format_html('{}<span class="cdr-fine">and {} more</span>', shown, more)
 
     @admin.display(description="Webhook")
     def goes_to(self, delivery: Delivery) -> SafeString:
@@ -238,20 +234,31 @@ class DeliveryAdmin(ReadOnlyAdmin):
             if not self.has_operate_permission(request):
                 raise PermissionDenied
             if request.method == "POST":
-                step(request, Delivery.objects.filter(pk=delivery_id))
+                step(request, self.get_page_queryset(request).filter(pk=delivery_id))
             return HttpResponseRedirect(page_of(Delivery(pk=delivery_id)))
 
         return view
 
 
-def _call_count() -> Subquery:
-    carried = (
-        OwedCdr.objects.filter(delivery=OuterRef("pk"))
-        .order_by()
-        .values("delivery")
-        .annotate(count=Count("pk"))
+def _count_calls(deliveries: list[Any]) -> None:
+    """Sets `call_count`, and `first_call` or None: two queries for a page.
+
+    A delivery carries up to thousands, so that they are counted where they are
+    indexed, and one of each is read.
+    """
+    keys = [delivery.pk for delivery in deliveries]
+    carried = OwedCdr.objects.filter(delivery__in=keys).order_by().values("delivery")
+    counted = {
+        row["delivery"]: (row["count"], row["first"])
+        for row in carried.annotate(count=Count("pk"), first=Min("pk"))
+    }
+    owed = OwedCdr.objects.select_related("cdr").only(
+        "cdr__uid", "cdr__caller_number", "cdr__dialed_number"
     )
-    return Subquery(carried.values("count"), output_field=IntegerField())
+    named = owed.in_bulk([first for _, first in counted.values()])
+    for delivery in deliveries:
+        delivery.call_count, first = counted.get(delivery.pk, (0, None))
+        delivery.first_call = named[first].cdr if first in named else None
 
 
 def _call(delivery: Delivery, uid: str, note: str) -> SafeString:
@@ -262,6 +269,10 @@ def _call(delivery: Delivery, uid: str, note: str) -> SafeString:
         uid,
         note,
     )
+
+
+def _fine(text: str) -> SafeString:
+    return format_html('<div class="cdr-fine">{}</div>', text)
 
 
 def _numbers(cdr: Any) -> SafeString:

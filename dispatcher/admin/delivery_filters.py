@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID
 
 from django.db.models import Q
 from django.utils import timezone
@@ -19,6 +18,7 @@ from django.utils.dateparse import parse_date
 from dispatcher.admin.labels import HELD
 from dispatcher.admin.moments import first_id_at
 from dispatcher.admin.overview import WAITING
+from dispatcher.admin.scope import Scope, as_uuid, scope_of
 from dispatcher.admin.unfolded import DropdownFilter, RangeDateFilter
 from dispatcher.models import Delivery, OwedCdr, StoredCdr, Webhook
 from dispatcher.payloads.registry import STYLES
@@ -109,7 +109,8 @@ class WebhookFilter(DropdownFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[Any]:
         """The newest webhooks, and the chosen one."""
-        webhooks = Webhook.objects.only("style", "url")
+        own = scope_of(request).rows("tenant", "partner")
+        webhooks = Webhook.objects.filter(own).only("style", "url")
         newest = list(webhooks.filter(deleted_at__isnull=True)[: self.listed])
         return [(str(webhook.pk), str(webhook)) for webhook in newest]
 
@@ -129,10 +130,10 @@ class TenantFilter(DropdownFilter):
         return True
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> Any:
-        """The tenants by external id, the first 1,000 of them."""
-        field: Any = Delivery._meta.get_field("tenant")
-        tenants = field.related_model.objects.values_list("external_id", flat=True)
-        return [(external_id, external_id) for external_id in tenants[:1000]]
+        """The user's tenants by external id, the first 1,000 of them."""
+        tenants = scope_of(request).tenants()
+        names = tenants.values_list("external_id", flat=True)
+        return [(name, name) for name in names[:1000]]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Narrowed to that tenant."""
@@ -201,6 +202,10 @@ class AgeFilter(DropdownFilter):
         return queryset
 
 
+# Those that ids and days can be made of, whatever is added to them.
+_YEARS: Final = range(1970, 9999)
+
+
 class CreatedFilter(RangeDateFilter):
     """Created on days from .. to, both included, in UTC."""
 
@@ -220,7 +225,9 @@ def _midnight(text: Any) -> dt.datetime | None:
         day = parse_date(str(text or ""))
     except ValueError:
         return None
-    return None if day is None else dt.datetime.combine(day, dt.time(), dt.UTC)
+    if day is None or day.year not in _YEARS:
+        return None
+    return dt.datetime.combine(day, dt.time(), dt.UTC)
 
 
 def _of(queryset: QuerySet[Any], field: str, text: str | None) -> QuerySet[Any]:
@@ -229,14 +236,6 @@ def _of(queryset: QuerySet[Any], field: str, text: str | None) -> QuerySet[Any]:
         return queryset
     key = as_uuid(text)
     return queryset.none() if key is None else queryset.filter(**{field: key})
-
-
-def as_uuid(text: str) -> UUID | None:
-    """The id that a text spells, or None."""
-    try:
-        return UUID(text.strip())
-    except ValueError:
-        return None
 
 
 # Search ---------------------------------------------------------------------------------
@@ -248,7 +247,7 @@ def calls_named(term: str) -> Q:
     return Q(uid=term) | Q(caller_number__in=numbers) | Q(dialed_number__in=numbers)
 
 
-def search(queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
+def search(queryset: QuerySet[Any], text: str, scope: Scope) -> QuerySet[Any]:
     """Deliveries of that id or webhook, or that carry a call of that uid or number."""
     term = text.strip()
     if not term:
@@ -256,7 +255,8 @@ def search(queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
     key = as_uuid(term)
     if key is not None and queryset.filter(Q(pk=key) | Q(webhook=key)).exists():
         return queryset.filter(Q(pk=key) | Q(webhook=key))
-    calls = StoredCdr.objects.filter(calls_named(term)).order_by("-id")
+    own = StoredCdr.objects.filter(scope.rows("tenant"))
+    calls = own.filter(calls_named(term)).order_by("-id")
     carried = OwedCdr.objects.filter(
         cdr__in=list(calls.values_list("pk", flat=True)[:_FOUND]),
         delivery__isnull=False,

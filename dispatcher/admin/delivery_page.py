@@ -5,11 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from dispatcher.admin.attempts import attempt_row
-from dispatcher.admin.labels import HELD, label, owner_name, shown_state, why_held
+from dispatcher.admin.labels import (
+    HELD,
+    contents_of,
+    label,
+    owner_name,
+    shown_state,
+    why_held,
+)
 from dispatcher.admin.moments import absolute, both
 from dispatcher.admin.readable import payload_text
 from dispatcher.admin.readonly import page_of
 from dispatcher.models import Attempt, Delivery, OwedCdr
+from dispatcher.payloads.registry import style
 from dispatcher.pipeline.freeze import carried_by, freeze_request
 
 if TYPE_CHECKING:
@@ -23,7 +31,7 @@ def page_context(delivery: Delivery, now: dt.datetime) -> dict[str, Any]:
     """Summary, attempts (oldest first), payload, calls, and what may be done."""
     owed = OwedCdr.objects.filter(delivery=delivery).select_related("cdr__tenant")
     count = owed.count()
-    first = list(owed.order_by("id")[:LISTED_CALLS])
+    first = list(owed.order_by("call_end", "id")[:LISTED_CALLS])
     pending = delivery.state == Delivery.PENDING
     return {
         "title": f"Delivery {delivery.pk}",
@@ -33,6 +41,7 @@ def page_context(delivery: Delivery, now: dt.datetime) -> dict[str, Any]:
         "owner": owner_name(delivery.webhook),
         "state": label(shown_state(delivery)),
         "why_held": _why_held(delivery),
+        "contents": _contents(delivery),
         "times": _times(delivery, now),
         "attempts": _attempts(delivery),
         "payload": _payload(delivery, first, count),
@@ -49,6 +58,12 @@ def may_resend(delivery: Delivery) -> bool:
     return ended and not delivery.test_uid and delivery.webhook.deleted_at is None
 
 
+def _contents(delivery: Delivery) -> str:
+    """With the day of the window, which is not that of the reader for long."""
+    text, start = contents_of(delivery), delivery.window_start
+    return f"{absolute(start)[:10]}, {text}" if start is not None else text
+
+
 def _why_held(delivery: Delivery) -> str:
     return why_held(delivery.webhook) if shown_state(delivery) == HELD else ""
 
@@ -58,7 +73,8 @@ def _times(delivery: Delivery, now: dt.datetime) -> list[tuple[str, str]]:
         ("Created", delivery.created_at),
         ("Next try", delivery.next_attempt_at),
         ("Ended", delivery.ended_at),
-        ("End of call", delivery.call_end),
+        # Of a feed it is only a place in the queue: its window is shown.
+        ("End of call", delivery.call_end if delivery.sequence is None else None),
     ]
     return [(name, both(moment, now)) for name, moment in times if moment is not None]
 
@@ -102,15 +118,18 @@ def _payload(delivery: Delivery, first: list[OwedCdr], count: int) -> dict[str, 
 
 def _preview(delivery: Delivery, first: list[OwedCdr], count: int) -> str:
     """Renders into the row in memory; returns why that could not be done, or ''."""
-    if not first:
+    # A window of a feed may have no calls.
+    if not first and delivery.sequence is None:
         return "it carries no call"
     if count > len(first):
         return f"it carries {count:,} calls; it is shown once it has been sent"
     webhook = delivery.webhook
     custom_data = dict(webhook.custom_data.values_list("key", "value"))
-    tenant = first[0].cdr.tenant.external_id
+    tenant = first[0].cdr.tenant.external_id if first else ""
     try:
-        freeze_request(webhook, delivery, carried_by(first), tenant, custom_data)
+        with_links = style(webhook.style).recording_links
+        carried = carried_by(first, with_links=with_links)
+        freeze_request(webhook, delivery, carried, tenant, custom_data)
     except Exception as error:  # the drain says the same of it, as its reason
         return f"the payload cannot be made: {error!r}"
     return ""

@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 
 from django.utils.html import format_html
 
+from dispatcher.admin.moments import window_text
+from dispatcher.models import OwedCdr
+
 if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
@@ -54,6 +57,20 @@ def why_held(webhook: Webhook) -> str:
     if not webhook.active:
         return "Its webhook is switched off; it is sent when that is active again."
     return "Its webhook is DOWN; it is sent when that answers a probe."
+
+
+def contents_of(delivery: Delivery) -> str:
+    """What it carries beside single calls: a feed's window, or call summaries.
+
+    `window 16:50 to 16:55 UTC, no. 12, late`; "" where there is nothing to say.
+    """
+    parts = ["call summaries"] if delivery.kind == OwedCdr.CALL_SUMMARY else []
+    if delivery.window_start is not None and delivery.window_end is not None:
+        parts.append(window_text(delivery.window_start, delivery.window_end))
+        parts.append(f"no. {delivery.sequence}")
+    if delivery.late:
+        parts.append("late")
+    return ", ".join(parts)
 
 
 def owner_name(webhook: Webhook) -> str:

@@ -42,6 +42,13 @@ def _length(seconds: int) -> str:
     return f"{seconds} s"
 
 
+def window_text(start: dt.datetime, end: dt.datetime) -> str:
+    """`window 16:50 to 16:55 UTC`; with seconds where a mark has any."""
+    first, last = (moment.astimezone(dt.UTC) for moment in (start, end))
+    shown = "%H:%M:%S" if first.second or last.second else "%H:%M"
+    return f"window {first:{shown}} to {last:{shown}} UTC"
+
+
 def both(moment: dt.datetime | None, now: dt.datetime, word: str = "") -> str:
     """The relative form, or `word`, over the absolute one, as HTML; the date only if not today's."""
     if moment is None:

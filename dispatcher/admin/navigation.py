@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from django.apps import apps
+from django.contrib import admin
 from django.templatetags.static import static
 from django.urls import reverse
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest
 
-# Title, icon, model, by group; an entry shows to those who may see its model.
+# Title, icon, model, by group; an entry shows to those who may open its page.
 _GROUPS: Final = (
     (
         "",
@@ -20,6 +22,8 @@ _GROUPS: Final = (
             ("Deliveries", "outbox", "dispatcher.delivery"),
             ("CDRs", "call_log", "dispatcher.storedcdr"),
             ("Webhooks", "webhook", "dispatcher.webhook"),
+            ("Integrations", "extension", "dispatcher.integration"),
+            ("Call summaries", "summarize", "dispatcher.callsummary"),
             ("Quarantine", "report", "dispatcher.quarantinedrecord"),
         ),
     ),
@@ -36,7 +40,6 @@ _GROUPS: Final = (
         (
             ("Schedules", "schedule", "django_celery_beat.periodictask"),
             ("Users", "person", "auth.user"),
-            ("Groups", "group", "auth.group"),
         ),
     ),
 )
@@ -86,9 +89,8 @@ def _entry(title: str, icon: str, model: str) -> dict[str, Any]:
 
 def _may_view(app_label: str, model_name: str) -> Callable[[HttpRequest], bool]:
     def permission(request: HttpRequest) -> bool:
-        return any(
-            request.user.has_perm(f"{app_label}.{verb}_{model_name}")
-            for verb in ("view", "change")
-        )
+        model = apps.get_model(app_label, model_name)
+        page = admin.site.get_model_admin(model)
+        return bool(page.has_view_or_change_permission(request))
 
     return permission

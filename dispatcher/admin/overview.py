@@ -14,14 +14,22 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db.models import Q
 from django.urls import reverse
 
-from dispatcher.admin.labels import host_of, label, owner_name
+from dispatcher.admin.labels import host_of, label, owner_name, waits_for_webhook
 from dispatcher.admin.moments import UNKNOWN, both, first_id_at
 from dispatcher.admin.paging import count_text, counted_up_to
 from dispatcher.admin.readonly import page_of
-from dispatcher.models import Delivery, QuarantinedRecord, Webhook
+from dispatcher.admin.unbundled import (
+    BUNDLING,
+    count_unbundled,
+    webhooks_with_unbundled,
+)
+from dispatcher.models import Delivery, Integration, QuarantinedRecord, Webhook
+from dispatcher.pipeline import integrate
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
+
+    from dispatcher.admin.scope import Scope
 
 COUNTED: Final = 10_000
 LISTED: Final = 10
@@ -51,17 +59,18 @@ class Figure:
     colour: str
 
 
-def overview(now: dt.datetime) -> dict[str, Any]:
-    """The figures, webhooks that are not OK, and the latest failures."""
+def overview(scope: Scope, now: dt.datetime) -> dict[str, Any]:
+    """The figures, webhooks that are not OK, and the latest failures, of a scope."""
     return {
-        "figures": list(_figures(now)),
-        "troubled": _troubled(now),
-        "failures": _failures(now),
+        "figures": list(_figures(scope, now)),
+        "troubled": _troubled(scope, now),
+        "failures": _failures(scope, now),
+        "stopped": _stopped(scope),
     }
 
 
-def _figures(now: dt.datetime) -> list[Figure]:
-    deliveries = Delivery.objects.filter(test_uid="")
+def _figures(scope: Scope, now: dt.datetime) -> list[Figure]:
+    deliveries = _deliveries(scope)
     pending = deliveries.filter(state=Delivery.PENDING)
     waiting = Webhook.objects.filter(WAITING)
     today = deliveries.filter(id__gte=first_id_at(now - DAY))
@@ -70,6 +79,7 @@ def _figures(now: dt.datetime) -> list[Figure]:
         _figure(
             "held", pending.filter(webhook__in=waiting), "webhook down or off", "warn"
         ),
+        *_unbundled(scope),
         _figure(
             "failed", today.filter(state="failed"), "of the last 24 h", "bad", _AGE
         ),
@@ -80,8 +90,13 @@ def _figures(now: dt.datetime) -> list[Figure]:
             "good",
             _AGE,
         ),
-        _quarantine(),
+        _quarantine(scope),
     ]
+
+
+def _deliveries(scope: Scope) -> QuerySet[Delivery]:
+    own = scope.rows("webhook__tenant", "webhook__partner")
+    return Delivery.objects.filter(own, test_uid="")
 
 
 def _figure(
@@ -98,8 +113,32 @@ def _figure(
     )
 
 
-def _quarantine() -> Figure:
-    count = counted_up_to(QuarantinedRecord.objects.all(), COUNTED)
+def _unbundled(scope: Scope) -> list[Figure]:
+    """Calls that no delivery carries yet: those that wait, and those that are held."""
+    webhooks = webhooks_with_unbundled(scope.rows("tenant", "partner"))
+    held = [webhook for webhook in webhooks if waits_for_webhook(webhook)]
+    waiting = [webhook for webhook in webhooks if not waits_for_webhook(webhook)]
+    return [
+        _calls("Calls waiting", waiting, "for a batch or window", "info"),
+        _calls("Calls held", held, "unbundled, webhook down or off", "warn"),
+    ]
+
+
+def _calls(title: str, webhooks: list[Webhook], note: str, colour: str) -> Figure:
+    count = count_unbundled(webhooks, COUNTED)
+    link = reverse("admin:dispatcher_webhook_changelist")
+    return Figure(
+        title=title,
+        count=count_text(count, COUNTED),
+        note=note,
+        link=f"{link}?style__in={','.join(BUNDLING)}",
+        colour=colour if count else "plain",
+    )
+
+
+def _quarantine(scope: Scope) -> Figure:
+    own = QuarantinedRecord.objects.filter(scope.rows("tenant"))
+    count = counted_up_to(own, COUNTED)
     return Figure(
         title="Quarantine",
         count=count_text(count, COUNTED),
@@ -109,10 +148,35 @@ def _quarantine() -> Figure:
     )
 
 
-def _troubled(now: dt.datetime) -> list[dict[str, Any]]:
+def _stopped(scope: Scope) -> list[dict[str, str]]:
+    """Integrations in force that should have summaries made, and have none made."""
+    if not (scope.operator or scope.administrator):
+        return []
+    no_key = Q(openai_key="") | Q(assemblyai_key="")
+    rows = list(
+        Integration.objects.filter(
+            scope.rows("tenant"),
+            no_key | ~Q(notice=""),
+            switched_on_at__isnull=False,
+            call_summary=True,
+        ).select_related("tenant", "user")[:LISTED]
+    )
+    standing = integrate.standing(rows) if rows else {}
+    return [
+        {
+            "page": page_of(row),
+            "tenant": str(row.tenant),
+            "notice": integrate.summaries_notice(row),
+        }
+        for row in rows
+        if standing[row.pk].in_force
+    ]
+
+
+def _troubled(scope: Scope, now: dt.datetime) -> list[dict[str, Any]]:
     """Webhooks that are down or recovering, or have failed time and again."""
     webhooks = (
-        Webhook.objects.filter(deleted_at__isnull=True)
+        Webhook.objects.filter(scope.rows("tenant", "partner"), deleted_at__isnull=True)
         .exclude(health="OK", failures_in_a_row__lt=FAILING)
         .select_related("tenant", "partner")
         .defer("secret", "previous_secret")
@@ -136,9 +200,10 @@ def _troubled(now: dt.datetime) -> list[dict[str, Any]]:
     ]
 
 
-def _failures(now: dt.datetime) -> list[dict[str, Any]]:
+def _failures(scope: Scope, now: dt.datetime) -> list[dict[str, Any]]:
     failed = (
-        Delivery.objects.filter(state=Delivery.FAILED, test_uid="")
+        _deliveries(scope)
+        .filter(state=Delivery.FAILED)
         .select_related("webhook")
         .only(
             "state", "last_status_code", "last_error", "ended_at",

@@ -11,7 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from dispatcher.admin.cdrs import TenantFilter
+from dispatcher.admin.delivery_filters import TenantFilter
 from dispatcher.admin.moments import both
 from dispatcher.admin.readable import hex_view, is_text, text
 from dispatcher.admin.readonly import ReadOnlyAdmin, page_of
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 class QuarantineAdmin(ReadOnlyAdmin):
     """The records, last seen first."""
 
+    tenant_path = "tenant"
     page_template = "admin/dispatcher/quarantinedrecord/page.html"
     list_display = ("why", "source", "tenant", "times_seen", "seen")
     list_filter: ClassVar = [TenantFilter, "source"]

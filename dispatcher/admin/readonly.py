@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from dispatcher.admin.paging import CappedChangeList, CappedPaginator
+from dispatcher.admin.scope import ScopedAdmin
 from dispatcher.admin.unfolded import ModelAdmin
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def page_of(thing: Model | None, *, key: UUID | str | None = None) -> str:
     return reverse(name, args=[key or thing.pk])
 
 
-class ReadOnlyAdmin(ModelAdmin):
+class ReadOnlyAdmin(ScopedAdmin, ModelAdmin):
     """A list, and a page of its own for each row; nothing is added or changed.
 
     `page_template` renders the page, with what `page_context` returns.
@@ -68,9 +69,8 @@ class ReadOnlyAdmin(ModelAdmin):
         return False
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Who may run actions here: whoever holds Django's permission to change."""
-        meta = self.opts
-        return bool(request.user.has_perm(f"{meta.app_label}.change_{meta.model_name}"))
+        """Who may run actions here: administrators, where the page lets them."""
+        return self.may(request, "operate")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """The list that does not count everything."""

@@ -15,6 +15,7 @@ from django.urls import URLPattern, URLResolver, include, path, reverse
 from django.utils import timezone
 
 from dispatcher.admin.overview import overview
+from dispatcher.admin.scope import scope_of, scoped
 from dispatcher.admin.unfolded import AdminSite, ModelAdmin
 
 if TYPE_CHECKING:
@@ -38,16 +39,28 @@ class CdrhookAdminSite(AdminSite):
     index_title = "Overview"
     index_template = "admin/overview.html"
 
+    def register(
+        self, model_or_iterable: Any, admin_class: Any = None, **options: Any
+    ) -> None:
+        """A page that says nothing of owners is for operators alone."""
+        super().register(model_or_iterable, scoped(admin_class), **options)
+
     def get_urls(self) -> list[URLResolver | URLPattern]:
         """unfold's patterns, moved to where the documents put them."""
-        return [*_redirects(), *map(_moved, super().get_urls())]
+        # Nothing here has a page outside, which `r/..` would lead to.
+        known = [
+            pattern
+            for pattern in super().get_urls()
+            if getattr(pattern, "name", None) != "view_on_site"
+        ]
+        return [*_redirects(), *map(_moved, known)]
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
         """The overview: what went out, what failed, what needs attention."""
-        may_see = request.user.has_perm("dispatcher.view_delivery")
-        shown = overview(timezone.now()) if may_see else None
+        scope = scope_of(request)
+        shown = overview(scope, timezone.now()) if scope.anybody else None
         context = {"overview": shown, **(extra_context or {})}
         return super().index(request, context)
 

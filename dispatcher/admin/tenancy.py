@@ -1,23 +1,33 @@
-"""Tenants and partners. Whoever has calls or webhooks is not deleted here."""
+"""Tenants and partners. Whoever has calls or webhooks is not deleted here.
+
+A partner's administrators make and change its tenants; what was agreed with the partner
+(how many webhooks a tenant may have) and to whom a tenant belongs is the operator's.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html
 
+from dispatcher.admin.scope import ScopedAdmin, scope_of
 from dispatcher.admin.unfolded import ModelAdmin
 from dispatcher.models import Delivery, Partner, StoredCdr, Tenant, Webhook
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from django.db.models import Model
     from django.http import HttpRequest
     from django.utils.safestring import SafeString
 
+# Of a tenant, what only operators set.
+OPERATORS_ONLY: Final = frozenset({"partner", "max_webhooks"})
 
-class OwnerAdmin(ModelAdmin):
+
+class OwnerAdmin(ScopedAdmin, ModelAdmin):
     """What tenants and partners have in common: deleting one must lose nothing."""
 
     list_per_page = 50
@@ -36,6 +46,13 @@ class OwnerAdmin(ModelAdmin):
         raise NotImplementedError
 
 
+def _shown(request: HttpRequest, names: Any, hidden: AbstractSet[str]) -> Any:
+    """`names`, for members without the hidden ones."""
+    if scope_of(request).operator:
+        return names
+    return tuple(name for name in names if name not in hidden)
+
+
 def _webhooks_link(column: str, key: object) -> SafeString:
     address = reverse("admin:dispatcher_webhook_changelist")
     return format_html(
@@ -50,12 +67,43 @@ def _webhooks_link(column: str, key: object) -> SafeString:
 class TenantAdmin(OwnerAdmin):
     """Customer organisations."""
 
+    tenant_path = "pk"
+    administrators_may = frozenset({"add", "change"})
     list_display = ("external_id", "name", "partner", "time_zone", "max_webhooks", "to")
     list_select_related = ("partner",)
     search_fields = ("external_id", "name")
     search_help_text = "External id or name"
     autocomplete_fields = ("partner",)
-    fields = ("external_id", "name", "partner", "time_zone", "max_webhooks")
+    fields = (
+        "external_id",
+        "name",
+        "partner",
+        "time_zone",
+        "max_webhooks",
+        "recording_link_hours",
+    )
+
+    def may(self, request: HttpRequest, verb: str) -> bool:
+        """A tenant's own administrators only see it."""
+        theirs = scope_of(request).tenant is None or verb == "view"
+        return theirs and super().may(request, verb)
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Without the partner where that is known, or none of the user's business."""
+        return _shown(request, self.list_display, {"partner"})
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Without what only operators set."""
+        return _shown(request, self.fields, OPERATORS_ONLY)
+
+    def save_model(
+        self, request: HttpRequest, obj: Tenant, form: Any, change: bool
+    ) -> None:
+        """A tenant that a partner's administrator makes is that partner's."""
+        partner = scope_of(request).partner
+        if partner is not None and not change:
+            obj.partner = partner
+        super().save_model(request, obj, form, change)
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Tenant | None = None
@@ -88,6 +136,7 @@ class TenantAdmin(OwnerAdmin):
 class PartnerAdmin(OwnerAdmin):
     """Operators that manage many tenants."""
 
+    partner_path = "pk"
     list_display = ("name", "to")
     search_fields = ("name",)
     fields = ("name",)

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from dispatcher.admin.labels import label
 from dispatcher.admin.moments import both
+from dispatcher.admin.scope import OwnedForm, ScopedAdmin, scope_of
 from dispatcher.admin.unfolded import CheckboxesWidget, ModelAdmin
 from dispatcher.models import ApiToken
 
@@ -34,7 +35,7 @@ SCOPES: Final = (
 )
 
 
-class TokenForm(TokenModelForm):
+class TokenForm(OwnedForm, TokenModelForm):
     """Whose token it is, and what it may be used for."""
 
     scopes = forms.MultipleChoiceField(
@@ -52,7 +53,8 @@ class TokenForm(TokenModelForm):
     def clean(self) -> dict[str, Any]:
         """A token speaks for one tenant or for one partner."""
         data = super().clean() or {}
-        if bool(data.get("tenant")) == bool(data.get("partner")):
+        tenant = data.get("tenant") or self.instance.tenant
+        if bool(tenant) == bool(data.get("partner")):
             raise ValidationError("A token belongs to one tenant or to one partner.")
         for scope in data.get("scopes", ()):
             setattr(self.instance, f"can_{scope}", True)
@@ -65,9 +67,12 @@ class TokenForm(TokenModelForm):
 
 
 @admin.register(ApiToken)
-class TokenAdmin(ModelAdmin):
+class TokenAdmin(ScopedAdmin, ModelAdmin):
     """The tokens, newest first."""
 
+    tenant_path = "tenant"
+    partner_path = "partner"
+    administrators_may = frozenset({"add", "revoke"})
     form = TokenForm
     list_display = (
         "token",
@@ -103,8 +108,14 @@ class TokenAdmin(ModelAdmin):
         return False
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
-        """Whoever holds Django's permission to change tokens."""
-        return bool(request.user.has_perm("dispatcher.change_apitoken"))
+        """Administrators."""
+        return self.may(request, "revoke")
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """A tenant's administrators make its tokens: there is no owner to choose."""
+        if scope_of(request).tenant is None:
+            return self.fields
+        return tuple(name for name in self.fields if name not in ("tenant", "partner"))
 
     def change_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """There is no page of one token: the list says all that is known of it."""

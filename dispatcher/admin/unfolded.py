@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     TabularInline = admin.TabularInline[Any, Any]
     ChangeList = DjangoChangeList
     DropdownFilter = admin.SimpleListFilter
+    PasswordWidget = forms.PasswordInput
     RangeDateFilter = admin.FieldListFilter
     CheckboxesWidget = forms.CheckboxSelectMultiple
     SelectWidget = forms.Select
+    SwitchWidget = forms.CheckboxInput
     TextInputWidget = forms.TextInput
 else:
     from unfold.admin import ModelAdmin, TabularInline
@@ -30,8 +32,10 @@ else:
     from unfold.widgets import (
         UnfoldAdminCheckboxSelectMultipleWidget as CheckboxesWidget,
     )
+    from unfold.widgets import UnfoldAdminPasswordWidget as PasswordWidget
     from unfold.widgets import UnfoldAdminSelectWidget as SelectWidget
     from unfold.widgets import UnfoldAdminTextInputWidget as TextInputWidget
+    from unfold.widgets import UnfoldBooleanSwitchWidget as SwitchWidget
 
 __all__ = [
     "AdminSite",
@@ -39,8 +43,10 @@ __all__ = [
     "CheckboxesWidget",
     "DropdownFilter",
     "ModelAdmin",
+    "PasswordWidget",
     "RangeDateFilter",
     "SelectWidget",
+    "SwitchWidget",
     "TabularInline",
     "TextInputWidget",
 ]

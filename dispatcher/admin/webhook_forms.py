@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from django import forms
 from django.forms.models import BaseInlineFormSet, construct_instance
 
+from dispatcher.admin.scope import OwnedForm
 from dispatcher.admin.unfolded import SelectWidget, TextInputWidget
 from dispatcher.filters.conditions import OPERATORS
 from dispatcher.models import CustomData, Webhook, WebhookFilter, WebhookHeader
@@ -21,6 +22,8 @@ from dispatcher.values import FieldError, Filter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from dispatcher.models import Tenant
 
     WebhookModelForm = forms.ModelForm[Webhook]
     FilterModelForm = forms.ModelForm[WebhookFilter]
@@ -40,7 +43,16 @@ HELP_ABOUT_SIGNING: Final = (
 )
 
 
-class WebhookForm(WebhookModelForm):
+def styles_for(own_tenant: Tenant | None) -> list[str]:
+    """The styles that are offered: to a tenant's users those that a tenant may have."""
+    return [
+        name
+        for name, style in STYLES.items()
+        if own_tenant is None or "tenant" in style.owners
+    ]
+
+
+class WebhookForm(OwnedForm, WebhookModelForm):
     """The settings of a webhook, together with the rows under them."""
 
     style = forms.ChoiceField(widget=SelectWidget)
@@ -60,7 +72,8 @@ class WebhookForm(WebhookModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "style" in self.fields:
-            names = dict.fromkeys([*STYLES, self.instance.style])
+            offered = styles_for(self.own_tenant)
+            names = dict.fromkeys([*offered, self.instance.style])
             self.fields["style"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]  # a ChoiceField
         if not self.instance._state.adding:
             self.fields.pop("secret", None)

@@ -16,6 +16,8 @@ from django.utils.html import format_html
 from dispatcher.admin.labels import host_of, label, owner_name
 from dispatcher.admin.moments import both
 from dispatcher.admin.paging import count_text
+from dispatcher.admin.scope import ScopedAdmin
+from dispatcher.admin.unbundled import unbundled_of
 from dispatcher.admin.unfolded import ModelAdmin
 from dispatcher.models import Delivery, Webhook
 
@@ -49,9 +51,12 @@ def state_labels(webhook: Webhook) -> SafeString:
     return format_html("{} {} {}", label(webhook.health), off, slow)
 
 
-class WebhookList(ModelAdmin):
+class WebhookList(ScopedAdmin, ModelAdmin):
     """The columns, and what can be narrowed and searched."""
 
+    tenant_path = "tenant"
+    partner_path = "partner"
+    administrators_may = frozenset({"add", "change", "delete"})
     list_display = (
         "goes_to",
         "owner",
@@ -77,7 +82,10 @@ class WebhookList(ModelAdmin):
         return (
             webhooks.filter(deleted_at__isnull=True)
             .defer("secret", "previous_secret")
-            .annotate(pending_count=pending_of())
+            .annotate(
+                pending_count=pending_of(),
+                unbundled_count=unbundled_of(COUNTED_PENDING),
+            )
         )
 
     @admin.display(description="URL")
@@ -116,12 +124,19 @@ class WebhookList(ModelAdmin):
 
     @admin.display(description="Pending")
     def pending(self, webhook: Any) -> SafeString:
-        """Their number, with a link to them."""
+        """Their number, with a link to them; the calls that no delivery carries yet."""
+        unbundled = webhook.unbundled_count or 0
         return format_html(
-            '<a href="{}?state=waiting&amp;webhook={}">{}</a>',
+            '<a href="{}?state=waiting&amp;webhook={}">{}</a>{}',
             reverse("admin:dispatcher_delivery_changelist"),
             webhook.pk,
             count_text(webhook.pending_count or 0, COUNTED_PENDING),
+            format_html(
+                '<br><span class="cdr-fine">{} not bundled</span>',
+                count_text(unbundled, COUNTED_PENDING),
+            )
+            if unbundled
+            else "",
         )
 
     @admin.display(description="Last success")

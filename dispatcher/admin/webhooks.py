@@ -6,6 +6,7 @@ API refuses. Deleted webhooks are not shown; their deliveries are.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib import admin, messages
@@ -20,7 +21,9 @@ from dispatcher.admin import webhook_views
 from dispatcher.admin.moments import both
 from dispatcher.admin.paging import count_text
 from dispatcher.admin.readonly import page_of
+from dispatcher.admin.scope import ScopedInline, scope_of
 from dispatcher.admin.site import ending_in_the_id
+from dispatcher.admin.unbundled import unbundled_status
 from dispatcher.admin.unfolded import TabularInline
 from dispatcher.admin.webhook_forms import (
     CustomDataForm,
@@ -28,6 +31,7 @@ from dispatcher.admin.webhook_forms import (
     HeaderForm,
     PartFormSet,
     WebhookForm,
+    styles_for,
 )
 from dispatcher.admin.webhook_list import (
     COUNTED_PENDING,
@@ -43,7 +47,7 @@ from dispatcher.models import (
     WebhookHeader,
 )
 from dispatcher.pipeline import subscribe
-from dispatcher.pipeline.draft import COLUMNS
+from dispatcher.pipeline.draft import COLUMNS, OF_INTEGRATION
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -60,15 +64,26 @@ SETTINGS: Final = (
         "",
     ),
     ("Pace and order", (("max_in_flight", "max_per_second"), "ordered"), ""),
-    (
-        "What is sent",
-        ("on_update", ("batch_size", "batch_seconds"), "resource"),
-        "Size and seconds are for style batch, the resource is for style feed.",
-    ),
+    ("What is sent", ("on_update",), ""),
+)
+# Of one style alone; the page shows them while that is the chosen style.
+OF_STYLE: Final = MappingProxyType(
+    {
+        "batch": (
+            "Batches",
+            (("batch_size", "batch_seconds"),),
+            "A batch goes out when it is full, or that long after its first call.",
+        ),
+        "feed": (
+            "Feed",
+            (("resource", "late_records"), "empty_windows"),
+            "A feed sends the calls of each five minutes.",
+        ),
+    }
 )
 
 
-class Part(TabularInline):
+class Part(ScopedInline, TabularInline):
     """Rows of a webhook, which are judged and saved together with it."""
 
     formset = PartFormSet
@@ -102,6 +117,12 @@ class Headers(Part):
     fields = ("name", "value")
     verbose_name_plural = "Headers (values are never shown; *** keeps one)"
 
+    def get_fields(self, request: HttpRequest, obj: Any | None = None) -> Any:
+        """A form hides the value itself; where there is none, it is left out."""
+        if self.has_change_permission(request, obj):
+            return self.fields
+        return ("name",)
+
 
 @admin.register(Webhook)
 class WebhookAdmin(WebhookList):
@@ -120,19 +141,32 @@ class WebhookAdmin(WebhookList):
 
     def get_fieldsets(self, request: HttpRequest, obj: Webhook | None = None) -> Any:
         """The owner is chosen once, and the secret is typed once."""
-        first = ("Belongs to", {"fields": OWNER})
+        owner = ("Belongs to", {"fields": OWNER})
         secret = ("Signature", {"fields": ("secret",)})
         rest = [
             (title, {"fields": names, "description": note})
             for title, names, note in SETTINGS
         ]
-        return [first, *rest, secret] if obj is None else [first, *rest]
+        of_style = [
+            (
+                title,
+                {"fields": names, "description": note, "classes": (f"cdr-of-{name}",)},
+            )
+            for name, (title, names, note) in OF_STYLE.items()
+            if name
+            in (styles_for(scope_of(request).tenant) if obj is None else {obj.style})
+        ]
+        first = [] if scope_of(request).tenant is not None else [owner]
+        last = [secret] if obj is None else []
+        return [*first, *rest, *of_style, *last]
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Webhook | None = None
     ) -> tuple[str, ...]:
-        """A webhook cannot change hands."""
-        return () if obj is None else OWNER
+        """A webhook cannot change hands; an integration's follows the integration."""
+        if obj is None:
+            return ()
+        return (*OWNER, *OF_INTEGRATION) if obj.of_integration else OWNER
 
     def change_view(
         self,
@@ -207,11 +241,15 @@ class WebhookAdmin(WebhookList):
             return super().delete_view(request, object_id, extra_context)
         if not self.has_delete_permission(request, webhook):
             raise PermissionDenied
+        try:
+            cancelled = subscribe.delete_webhook(webhook, now=timezone.now())
+        except subscribe.InUseError as error:
+            messages.error(request, f"The webhook was not deleted: {error}.")
+            return HttpResponseRedirect(page_of(webhook))
         self.log_deletions(
             request,
             Webhook.objects.filter(pk=webhook.pk).defer("secret", "previous_secret"),
         )
-        cancelled = subscribe.delete_webhook(webhook, now=timezone.now())
         messages.success(
             request, f"The webhook was deleted; {cancelled} deliveries were cancelled."
         )
@@ -234,6 +272,7 @@ def status(webhook: Any) -> dict[str, Any]:
         "failed": both(webhook.last_failure_at, now),
         "failures_in_a_row": webhook.failures_in_a_row,
         "pending": count_text(webhook.pending_count or 0, COUNTED_PENDING),
+        "unbundled": unbundled_status(webhook),
         "dropped": webhook.dropped,
         "answer_ms": webhook.answer_ms,
         "deliveries": reverse("admin:dispatcher_delivery_changelist")
@@ -241,4 +280,5 @@ def status(webhook: Any) -> dict[str, Any]:
         "test": reverse("admin:dispatcher_webhook_test", args=[webhook.pk]),
         "rotate": reverse("admin:dispatcher_webhook_rotate", args=[webhook.pk]),
         "page": page_of(webhook),
+        "of_integration": webhook.of_integration,
     }

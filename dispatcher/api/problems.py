@@ -26,7 +26,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from dispatcher.pipeline.accept import StorageUnavailable
-from dispatcher.pipeline.subscribe import RefusedError
+from dispatcher.pipeline.subscribe import InUseError, RefusedError
 from dispatcher.values import FieldError
 
 log = structlog.get_logger(__name__)
@@ -184,6 +184,7 @@ _TRANSLATIONS: Final[dict[type[Exception], Callable[[Any], Problem]]] = {
     RequestDataTooBig: lambda _: Problem(413, "The body is larger than is accepted."),
     UnreadablePostError: lambda _: Problem(400, "The body ended before its time."),
     RefusedError: _of_refused,
+    InUseError: lambda error: Problem(409, f"{error}."),
     StorageUnavailable: _of_storage,
     DatabaseError: _of_storage,
     InterfaceError: _of_storage,
@@ -191,6 +192,12 @@ _TRANSLATIONS: Final[dict[type[Exception], Callable[[Any], Problem]]] = {
     IntegrityError: _of_anything,
     Exception: _of_anything,
 }
+
+
+def of(error: Exception) -> Problem:
+    """What an exception is answered with, for those who shape their errors themselves."""
+    kinds = (kind for kind in type(error).__mro__ if kind in _TRANSLATIONS)
+    return _TRANSLATIONS[next(kinds)](error)
 
 
 # Of everything else that answers for a path -----------------------------------------

@@ -13,7 +13,17 @@ from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 from pydantic import BaseModel, TypeAdapter
 
-from dispatcher.api import body, cdrs, deliveries, health, ingest, problems, webhooks
+from dispatcher.api import (
+    body,
+    cdrs,
+    deliveries,
+    health,
+    ingest,
+    partners,
+    problems,
+    recordings,
+    webhooks,
+)
 from dispatcher.values import Cdr
 
 
@@ -27,6 +37,7 @@ class _Described(NinjaAPI):
         for methods in document["paths"].values():
             for operation in methods.values():
                 operation["responses"]["default"] = _PROBLEM
+        document["paths"] |= partners.PATHS
         return document
 
     def get_openapi_operation_id(self, operation: Operation) -> str:
@@ -74,7 +85,7 @@ api = _Described(
     urls_namespace="api",
 )
 problems.register(api)
-for module in (cdrs, ingest, webhooks, deliveries, health):
+for module in (cdrs, ingest, webhooks, deliveries, recordings, health):
     api.add_router("", module.router)
 
 _patterns, _, _namespace = api.urls
@@ -84,6 +95,7 @@ for pattern in _patterns:
 
 urlpatterns = [
     path("", (_patterns, "ninja", _namespace)),
+    *partners.urlpatterns,
     # Last: what is under these paths and nothing else answers for.
     re_path(
         r"^(?:api|ingest|rest-api)(?:/|$)",

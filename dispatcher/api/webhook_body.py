@@ -15,7 +15,12 @@ from dispatcher.values import FieldError, Filter
 MASKED: Final = "***"
 
 # Shown only where they differ from their default.
-OPTIONS: Final = ("on_update", "honour_retry_after", "disable_on_410", "also_accept")
+OPTIONS: Final = (
+    "on_update",
+    "honour_retry_after",
+    "disable_on_410",
+    "empty_windows",
+)
 # Shown, and accepted back unchanged, so that what was read can be written.
 READ_ONLY: Final = ("id", "tenant", "partner", "health", "secret_set")
 _PLAIN: Final = (
@@ -36,6 +41,8 @@ _PLAIN: Final = (
     "on_update",
     "honour_retry_after",
     "disable_on_410",
+    "late_records",
+    "empty_windows",
     "secret",
 )
 
@@ -93,6 +100,8 @@ class WebhookChanges(BaseModel):
     honour_retry_after: bool = False
     disable_on_410: bool = False
     also_accept: list[int] = Field([], description="Statuses beside 200 and 201")
+    late_records: str = Field("send", description="Of a feed: send or api_only")
+    empty_windows: bool = Field(False, description="Of a feed: sent, too")
     secret: str | None = Field(None, description='Text, or "none"; shown by no GET')
     id: str | None = Field(None, description="Read-only")
     tenant: str | None = Field(None, description="Read-only")
@@ -136,6 +145,8 @@ class WebhookJson(BaseModel):
     honour_retry_after: bool = False
     disable_on_410: bool = False
     also_accept: list[int] = []
+    late_records: str = "send"
+    empty_windows: bool = False
 
 
 class CreatedJson(WebhookJson):
@@ -176,6 +187,8 @@ def webhook_json(webhook: Webhook) -> dict[str, Any]:
     }
     options = {name: getattr(webhook, name) for name in OPTIONS}
     options["also_accept"] = sorted(webhook.accepted_statuses)
+    if webhook.late_records != "send":
+        options["late_records"] = webhook.late_records
     return shown | {name: value for name, value in options.items() if value}
 
 

@@ -5,7 +5,8 @@ Opens no transaction and reads no clock: the pipeline does both.
 
 from dispatcher.models.cdr import CdrRevision, OwedCdr, QuarantinedRecord, StoredCdr
 from dispatcher.models.delivery import Attempt, Delivery
-from dispatcher.models.tenancy import ApiToken, Partner, Tenant
+from dispatcher.models.integration import CallSummary, Integration
+from dispatcher.models.tenancy import ApiToken, Membership, Partner, Tenant
 from dispatcher.models.webhook import (
     CustomData,
     Webhook,
@@ -16,9 +17,12 @@ from dispatcher.models.webhook import (
 __all__ = [
     "ApiToken",
     "Attempt",
+    "CallSummary",
     "CdrRevision",
     "CustomData",
     "Delivery",
+    "Integration",
+    "Membership",
     "OwedCdr",
     "Partner",
     "QuarantinedRecord",

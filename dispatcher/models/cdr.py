@@ -6,6 +6,7 @@ import hashlib
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
 
 from dispatcher.models.delivery import Delivery
 from dispatcher.models.ids import uuid7
@@ -48,6 +49,8 @@ class StoredCdr(models.Model):
         indexes: ClassVar = [
             # The admin's CDR page of one tenant, newest first.
             models.Index(fields=["tenant", "-id"], name="cdr_newest"),
+            # Reconciliation: a tenant's calls that ended in a range.
+            models.Index(fields=["tenant", "call_end", "id"], name="cdr_call_end"),
             # Search for a uid or a number without knowing the tenant.
             models.Index(fields=["uid"], name="cdr_uid"),
             models.Index(fields=["caller_number"], name="cdr_caller"),
@@ -89,15 +92,30 @@ class OwedCdr(models.Model):
     """A CDR that a webhook is owed, and the delivery that carries it.
 
     `delivery` is null until the CDR is bundled; `revision` 0 is the record as first
-    accepted.
+    accepted. What is owed of it is the record, or what was said in it.
     """
+
+    CDR, CALL_SUMMARY = "cdr", "call_summary"
+    # Why one is left out: it came too late for a feed that wants no late records, or
+    # its webhook was deleted.
+    LATE, DELETED = "late", "deleted"
 
     webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="owed")
     cdr = models.ForeignKey(StoredCdr, on_delete=models.CASCADE, related_name="owed")
     revision = models.PositiveIntegerField(default=0)
     delivery = models.ForeignKey(
-        Delivery, on_delete=models.CASCADE, null=True, related_name="carried"
+        Delivery,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="carried",
+        db_index=False,  # see owed_carried below
     )
+    kind = models.CharField(max_length=12, default=CDR)
+    # Of those that are bundled: since when it is owed, and when the call ended.
+    owed_at = models.DateTimeField(null=True)
+    call_end = models.DateTimeField(null=True)
+    # Why it is not sent after all.
+    left_out = models.CharField(max_length=16, blank=True, default="")
 
     class Meta:
         """Table options."""
@@ -106,12 +124,58 @@ class OwedCdr(models.Model):
         constraints: ClassVar = [
             # However often a CDR is handed over, a webhook gets it once.
             models.UniqueConstraint(
-                fields=["cdr", "webhook", "revision"], name="owed_once"
+                fields=["cdr", "webhook", "revision", "kind"], name="owed_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["cdr", "call_summary"]), name="owed_kind_known"
+            ),
+        ]
+        indexes: ClassVar = [
+            # What a delivery carries. Without those that none carries: SQLite would
+            # look for them here, among all webhooks'.
+            models.Index(
+                fields=["delivery"],
+                condition=Q(delivery__isnull=False),
+                name="owed_carried",
+            ),
+            # The bundling of a batch: a webhook's oldest that no delivery carries.
+            models.Index(
+                fields=["webhook", "kind", "owed_at", "id"],
+                condition=Q(delivery__isnull=True, left_out=""),
+                name="owed_for_a_batch",
+            ),
+            # The bundling of a feed: a webhook's, by the window that they belong to.
+            models.Index(
+                fields=["webhook", "call_end", "id"],
+                condition=Q(delivery__isnull=True, left_out=""),
+                name="owed_for_a_window",
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.cdr_id} for {self.webhook_id}"
+
+    @staticmethod
+    def unbundled() -> Q:
+        """Owed, and no delivery carries it yet: what the partial indexes above hold."""
+        return Q(delivery__isnull=True, left_out="")
+
+    @property
+    def why_not_carried(self) -> str:
+        """Why no delivery carries it, as a clause; "" where one does. Reads its webhook."""
+        if self.delivery_id is not None:
+            return ""
+        if self.left_out == self.LATE:
+            return (
+                "it came after its window had been sent, and late records are not sent"
+            )
+        if self.left_out == self.DELETED or self.webhook.deleted_at is not None:
+            return "the webhook was deleted before it was sent"
+        if not self.webhook.active:
+            return "it is held before its batch or window: the webhook is switched off"
+        if self.webhook.health == "DOWN":
+            return "it is held before its batch or window: the webhook is DOWN"
+        return "it waits for its batch or window"
 
 
 class QuarantinedRecord(models.Model):

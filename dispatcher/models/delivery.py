@@ -66,6 +66,16 @@ class Delivery(models.Model):
     request_method = models.CharField(max_length=4, blank=True, default="")
     request_content_type = models.CharField(max_length=64, blank=True, default="")
     request_body = models.BinaryField(null=True)
+    request_headers = models.JSONField(default=dict)
+
+    # What it carries: records, or what was said in the calls.
+    kind = models.CharField(max_length=12, default="cdr")
+    # A feed's: the window that its calls ended in, its number, and whether the window
+    # had been sent before.
+    window_start = models.DateTimeField(null=True)
+    window_end = models.DateTimeField(null=True)
+    sequence = models.PositiveIntegerField(null=True, help_text="1-indexed")
+    late = models.BooleanField(default=False)
 
     # The claim: whoever holds the token may write; void once its time has passed.
     lease_token = models.UUIDField(null=True)
@@ -103,6 +113,25 @@ class Delivery(models.Model):
             models.CheckConstraint(
                 condition=Q(tries__lte=models.F("attempt_count")),
                 name="delivery_tries_are_attempts",
+            ),
+            # A feed's numbers: from 1, none twice.
+            models.UniqueConstraint(
+                fields=["webhook", "sequence"],
+                condition=Q(sequence__isnull=False),
+                name="delivery_sequence_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    window_start__isnull=True,
+                    window_end__isnull=True,
+                    sequence__isnull=True,
+                )
+                | Q(
+                    window_start__isnull=False,
+                    window_end__isnull=False,
+                    sequence__gte=1,
+                ),
+                name="delivery_window_whole",
             ),
         ]
         indexes: ClassVar = [

@@ -7,8 +7,9 @@ import hashlib
 from typing import ClassVar, Final
 from zoneinfo import available_timezones
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 
@@ -70,6 +71,13 @@ class Tenant(models.Model):
     max_webhooks = models.PositiveIntegerField(
         null=True, blank=True, help_text="How many webhooks it may have; empty: any."
     )
+    recording_link_hours = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="How long a link to a recording works; empty: as long as the"
+        " recording is kept.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -85,6 +93,59 @@ class Tenant(models.Model):
 
     def __str__(self) -> str:
         return self.external_id
+
+
+class Membership(models.Model):
+    """A user's role at a partner or a tenant (webex.txt: full administrator).
+
+    An administrator sees and changes what is its owner's, a viewer only sees it; a
+    partner's sees its tenants' as well. Users who are superusers are operators.
+    """
+
+    ADMINISTRATOR, VIEWER = "administrator", "viewer"
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
+    )
+    tenant = models.ForeignKey(
+        Tenant,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="memberships",
+    )
+    partner = models.ForeignKey(
+        Partner,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="memberships",
+    )
+    role = models.CharField(
+        max_length=13,
+        default=VIEWER,
+        choices=[(ADMINISTRATOR, ADMINISTRATOR), (VIEWER, VIEWER)],
+    )
+
+    class Meta:
+        """Table options."""
+
+        ordering: ClassVar = ["id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=OWNED_BY_TENANT_OR_PARTNER,
+                name="membership_of_tenant_or_partner",
+            ),
+            models.CheckConstraint(
+                condition=Q(role__in=["administrator", "viewer"]),
+                name="membership_role_known",
+            ),
+            # Whose things a user may see is one owner's: nothing is mixed up.
+            models.UniqueConstraint(fields=["user"], name="membership_one_a_user"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} of {self.tenant or self.partner}"
 
 
 class ApiToken(models.Model):

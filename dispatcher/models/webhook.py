@@ -101,6 +101,16 @@ class Webhook(models.Model):
     resource = models.CharField(
         max_length=9, default="analytics", choices=_choices("analytics", "billing")
     )
+    late_records = models.CharField(
+        max_length=8,
+        default="send",
+        choices=_choices("send", "api_only"),
+        help_text="Feed: calls that arrive after their window was sent go out at the"
+        " next mark, or can only be had from the records API.",
+    )
+    empty_windows = models.BooleanField(
+        default=False, help_text="Feed: send windows without calls, too."
+    )
     secret = EncryptedTextField(blank=True, default="")
     # JSON: [[secret, until], ..]; the end of the first one's overlap stands beside it.
     previous_secret = EncryptedTextField(blank=True, default="", editable=False)
@@ -122,6 +132,13 @@ class Webhook(models.Model):
     last_success_at = models.DateTimeField(null=True, editable=False)
     last_failure_at = models.DateTimeField(null=True, editable=False)
     dropped = models.PositiveBigIntegerField(default=0, editable=False)
+
+    # A feed's: every window that ends by then has been made into deliveries, and how
+    # many deliveries that were.
+    fed_until = models.DateTimeField(null=True, editable=False)
+    fed_count = models.PositiveIntegerField(default=0, editable=False)
+    # Made and ruled by the tenant's integrations (thehub.txt).
+    of_integration = models.BooleanField(default=False, editable=False)
 
     # How fast it answers, which decides its lane and how much is claimed at once.
     lane = models.CharField(
@@ -166,6 +183,7 @@ class Webhook(models.Model):
                     ("when_down", ["hold", "try", "fail"]),
                     ("when_disabled", ["drop", "hold"]),
                     ("resource", ["analytics", "billing"]),
+                    ("late_records", ["send", "api_only"]),
                     ("health", ["OK", "DOWN", "RECOVERING"]),
                     ("lane", ["fast", "slow"]),
                 )
@@ -189,6 +207,11 @@ class Webhook(models.Model):
                 fields=["partner"],
                 condition=Q(style="feed", active=True, deleted_at__isnull=True),
                 name="webhook_one_active_feed_a_partner",
+            ),
+            models.UniqueConstraint(
+                fields=["tenant"],
+                condition=Q(of_integration=True, deleted_at__isnull=True),
+                name="webhook_one_of_integration_a_tenant",
             ),
         ]
 

@@ -38,7 +38,11 @@ class Style:
     """One line of the table of styles (PAYLOADS: common to all styles).
 
     `max_cdrs` is the most CDRs that one delivery carries. `own_keys` are the names at
-    the top of the payload that custom data would replace if it had the same.
+    the top of the payload that custom data would replace if it had the same. `bundles`
+    says when a delivery is made: "" as soon as the CDR is accepted, "size_and_age" when
+    the webhook's batch is full or old, "clock" at the marks of the feed. `spark`: its
+    webhooks sign with X-Spark-Signature as well. `recording_links`: it sends links to
+    the calls' recordings.
     """
 
     name: str
@@ -50,6 +54,9 @@ class Style:
     max_cdrs: int
     render: Renderer
     own_keys: frozenset[str] = frozenset()
+    bundles: Literal["", "size_and_age", "clock"] = ""
+    spark: bool = False
+    recording_links: bool = False
 
     def refusals(
         self,
@@ -141,6 +148,18 @@ def only(carried: Sequence[CarriedCdr]) -> CarriedCdr:
     if len(carried) != 1:
         raise ValueError(f"this style carries 1 CDR a delivery, not {len(carried)}")
     return carried[0]
+
+
+def up_to(
+    most: int, carried: Sequence[CarriedCdr], *, at_least: int = 0
+) -> Sequence[CarriedCdr]:
+    """The CDRs of a delivery whose style carries several; ValueError for a wrong count."""
+    if not at_least <= len(carried) <= most:
+        raise ValueError(
+            f"this style carries {at_least} to {most} CDRs a delivery,"
+            f" not {len(carried)}"
+        )
+    return carried
 
 
 def _either(words: Sequence[str]) -> str:

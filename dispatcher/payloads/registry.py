@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from dispatcher.payloads import envelope, flat
+from dispatcher.payloads import batch, envelope, feed, flat
 
 if TYPE_CHECKING:
     from dispatcher.payloads.base import Style
@@ -16,6 +16,8 @@ STYLES: Final = MappingProxyType(
         for entry in (
             envelope.STYLE,
             flat.STYLE,
+            batch.STYLE,
+            feed.STYLE,
         )
     }
 )

@@ -30,7 +30,8 @@ from dispatcher.models import (
     Webhook,
 )
 from dispatcher.models.ids import uuid7
-from dispatcher.pipeline.route import ONE_BY_ONE, Route, routes_of, wanted_by
+from dispatcher.pipeline.route import Route, routes_of, wanted_by
+from dispatcher.pipeline.summarise import note_recorded
 from dispatcher.values import Cdr
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ log = structlog.get_logger(__name__)
 
 # A transaction shorter than this lets other writers in without being told to.
 SHORT_SECONDS: Final = 0.05
+# How far a PBX's clock may be ahead of ours.
+CLOCK_MARGIN: Final = dt.timedelta(minutes=5)
 # How long a request waits for its turn to write; then it is answered 503.
 WRITER_SECONDS: Final = 5.0
 _WRITER: Final = threading.Lock()
@@ -85,6 +88,7 @@ class _Intake:
     deliveries: list[Delivery] = field(default_factory=list)
     dropped: Counter[UUID] = field(default_factory=Counter)
     wake: set[UUID] = field(default_factory=set)
+    recorded: list[UUID] = field(default_factory=list)
 
 
 def accept(
@@ -193,6 +197,7 @@ def _accept(
         else:
             duplicates += 1
     _write_owed(intake)
+    note_recorded(tenant, intake.recorded, now)
     accepted = len(cdrs) - duplicates
     log.info(
         "cdr.accepted",
@@ -215,7 +220,8 @@ def _row(intake: _Intake, cdr: Cdr) -> tuple[StoredCdr, Cdr]:
         source=intake.source,
         record=record,
         content_hash=cdr_json.content_hash(record),
-        started_at=cdr.started_at,
+        # In UTC: PostgreSQL takes no offset beyond 15:59.
+        started_at=cdr.started_at.astimezone(dt.UTC),
         call_end=_call_end(cdr, intake.now),
         caller_number=(cdr.caller.number or "")[:64],
         dialed_number=(cdr.dialed.number or "")[:64],
@@ -228,12 +234,29 @@ def _row(intake: _Intake, cdr: Cdr) -> tuple[StoredCdr, Cdr]:
 
 
 def _call_end(cdr: Cdr, now: dt.datetime) -> dt.datetime:
-    """When the call ended, as the feed counts it (PAYLOADS: feed)."""
+    """When the call ended, as the feed counts it (PAYLOADS: feed).
+
+    An end that is well in the future is a clock that is wrong: no window would have it
+    for that long, and no count, so that it counts as just ended.
+    """
+    end = _told_end(cdr)
+    if end is None or end > now + CLOCK_MARGIN:
+        return now
+    return end.astimezone(dt.UTC)
+
+
+def _told_end(cdr: Cdr) -> dt.datetime | None:
     if cdr.ended_at is not None:
         return cdr.ended_at
     if cdr.duration is not None:
-        return cdr.started_at + dt.timedelta(seconds=cdr.duration)
-    return now
+        # In UTC: in a zone, Python adds to what the clock on the wall shows, and would
+        # be an hour out where it is set back or forward meanwhile.
+        started_at = cdr.started_at.astimezone(dt.UTC)
+        try:
+            return started_at + dt.timedelta(seconds=cdr.duration)
+        except OverflowError:
+            return None
+    return None
 
 
 def _by_uid(
@@ -282,6 +305,8 @@ def _revise(intake: _Intake, known: StoredCdr, row: StoredCdr, cdr: Cdr) -> bool
 
 def _owe(intake: _Intake, row: StoredCdr, cdr: Cdr, *, revision: int) -> None:
     """Notes what the webhooks that want this record are owed."""
+    if cdr.recordings:
+        intake.recorded.append(row.pk)
     for route in wanted_by(cdr, intake.routes):
         if revision and not route.on_update:
             continue
@@ -289,7 +314,7 @@ def _owe(intake: _Intake, row: StoredCdr, cdr: Cdr, *, revision: int) -> None:
             intake.dropped[route.webhook_id] += 1
             continue
         delivery = None
-        if route.style in ONE_BY_ONE:
+        if not route.bundles:
             delivery = Delivery(
                 id=uuid7(),
                 webhook_id=route.webhook_id,
@@ -305,9 +330,12 @@ def _owe(intake: _Intake, row: StoredCdr, cdr: Cdr, *, revision: int) -> None:
                 cdr_id=row.pk,
                 revision=revision,
                 delivery=delivery,
+                owed_at=intake.now if route.bundles else None,
+                call_end=row.call_end if route.bundles else None,
             )
         )
-        if route.sends_now:
+        # A feed goes by the clock: a call gives it nothing to do yet.
+        if route.sends_now and route.bundles != "clock":
             intake.wake.add(route.webhook_id)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 from uuid import UUID, uuid4
 
@@ -20,6 +20,8 @@ from dispatcher.models import Attempt, Delivery, Webhook
 from dispatcher.models.bulk import update_rows
 from dispatcher.models.delivery import LEASE
 from dispatcher.models.encryption import UndecryptableError, readable
+from dispatcher.payloads.registry import style
+from dispatcher.pipeline.bundle import bundle
 from dispatcher.pipeline.freeze import freeze
 from dispatcher.values import Outgoing, RenderedRequest
 
@@ -37,6 +39,8 @@ QUICK_ANSWERS: Final = 20
 QUICK_MS: Final = 500
 # About how long one run of requests on one connection should take.
 RUN_MS: Final = 200
+# CDRs in bundles that are rendered in one transaction.
+MOST_CDRS: Final = 2000
 # How long a webhook whose secrets cannot be read is left alone.
 LOOK_AGAIN: Final = dt.timedelta(seconds=60)
 
@@ -97,23 +101,35 @@ def claim(
             return Claim(webhook.pk, webhook.lane, wait_until=paced_until)
         if capacity.get(webhook.lane, 0) <= 0:
             return Claim(webhook.pk, webhook.lane, no_room=True)
-        size, count = _room(webhook, now)
-        count = min(count, capacity[webhook.lane])
-        if size * count == 0:
-            # Whatever ends next makes room and has this webhook looked at again.
-            return Claim(webhook.pk, webhook.lane)
-        rows = _due(webhook, now, limit=size * count)
-        if not rows:
-            return Claim(webhook.pk, webhook.lane, wait_until=_earliest(webhook))
-        try:
-            keys = keys_of(webhook, now)
-        except UndecryptableError as error:
-            _postpone(rows, str(error), now)
-            return Claim(webhook.pk, webhook.lane, wait_until=_earliest(webhook))
-        runs = _lease(webhook, rows, size, keys, now)
-        # Rows that could not be rendered end nothing that would have us look again.
-        wait_until = _pace(webhook, len(rows), now) if runs else now
-        return Claim(webhook.pk, webhook.lane, tuple(runs), wait_until)
+        bundle_at = bundle(webhook, now)
+        claimed = _claim_due(webhook, now, capacity[webhook.lane])
+        if bundle_at is not None:
+            wait_until = min(bundle_at, claimed.wait_until or bundle_at)
+            claimed = replace(claimed, wait_until=wait_until)
+        return claimed
+
+
+def _claim_due(webhook: Webhook, now: dt.datetime, capacity: int) -> Claim:
+    size, count = _room(webhook, now)
+    count = min(count, capacity)
+    most = max(1, _most_deliveries(webhook))
+    if size * count == 0:
+        # Whatever ends next makes room and has this webhook looked at again.
+        return Claim(webhook.pk, webhook.lane)
+    rows = _due(webhook, now, limit=min(size * count, most))
+    if not rows:
+        return Claim(webhook.pk, webhook.lane, wait_until=_earliest(webhook))
+    try:
+        keys = keys_of(webhook, now)
+    except UndecryptableError as error:
+        _postpone(rows, str(error), now)
+        return Claim(webhook.pk, webhook.lane, wait_until=_earliest(webhook))
+    runs = _lease(webhook, rows, size, keys, now)
+    # Rows that could not be rendered end nothing that would have us look again.
+    wait_until = _pace(webhook, len(rows), now) if runs else now
+    if wait_until is None and most <= len(rows) < size * count:
+        wait_until = now  # there is room for more, but not in this transaction
+    return Claim(webhook.pk, webhook.lane, tuple(runs), wait_until)
 
 
 def _locked(webhook_id: UUID) -> Webhook | None:
@@ -153,7 +169,18 @@ def _run_size(webhook: Webhook) -> int:
         return 1
     if webhook.lane == "slow" or webhook.quick_answers < QUICK_ANSWERS:
         return 1
-    return max(1, min(MAX_CLAIMED, RUN_MS // max(1, webhook.answer_ms)))
+    size = min(_most_deliveries(webhook), RUN_MS // max(1, webhook.answer_ms))
+    return max(1, size)
+
+
+def _most_deliveries(webhook: Webhook) -> int:
+    """How many deliveries are rendered, and their rows locked, in one transaction."""
+    bundles = style(webhook.style).bundles
+    if bundles == "clock":
+        return 1
+    if bundles == "size_and_age":
+        return min(MAX_CLAIMED, MOST_CDRS // webhook.batch_size)
+    return max(MAX_CLAIMED, webhook.max_in_flight)
 
 
 def _due(webhook: Webhook, now: dt.datetime, *, limit: int) -> list[Delivery]:
@@ -229,6 +256,7 @@ def _lease(
     _note_interrupted(
         webhook, [row for row in rows if row.lease_token is not None], now
     )
+    fresh = {row.pk for row in rows if row.request_body is None}
     rows = freeze(webhook, rows, now)
     runs: list[tuple[Claimed, ...]] = []
     for start in range(0, len(rows), size):
@@ -238,7 +266,8 @@ def _lease(
             row.lease_token, row.lease_until = token, until
             run.append(ready_to_send(webhook, row, keys))
         runs.append(tuple(run))
-    _write_leases(rows)
+    _write_leases([row for row in rows if row.pk in fresh], _LEASED + _FROZEN)
+    _write_leases([row for row in rows if row.pk not in fresh], _LEASED)
     return runs
 
 
@@ -288,24 +317,27 @@ def ready_to_send(webhook: Webhook, row: Delivery, keys: Keys) -> Claimed:
                 method=cast("Method", row.request_method),
                 content_type=row.request_content_type,
                 body=bytes(row.request_body or b""),
+                headers=row.request_headers,
             ),
             headers=keys.headers,
             secrets=keys.secrets,
             also_accept=webhook.accepted_statuses,
             test=bool(row.test_uid),
+            spark=style(webhook.style).spark,
         ),
     )
 
 
-def _write_leases(rows: list[Delivery]) -> None:
-    fields = [
-        "lease_token",
-        "lease_until",
-        "attempt_count",
-        "request_method",
-        "request_content_type",
-        "request_body",
-    ]
+_LEASED: Final = ("lease_token", "lease_until", "attempt_count")
+_FROZEN: Final = (
+    "request_method",
+    "request_content_type",
+    "request_body",
+    "request_headers",
+)
+
+
+def _write_leases(rows: list[Delivery], fields: tuple[str, ...]) -> None:
     update_rows(
         Delivery,
         fields,

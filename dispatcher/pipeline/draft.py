@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 
 from dispatcher.filters import conditions
 from dispatcher.models import Webhook
-from dispatcher.payloads.registry import UnknownStyleError, style
+from dispatcher.payloads.registry import STYLES, UnknownStyleError, style
 from dispatcher.pipeline import outbound
 from dispatcher.sending import policy
 from dispatcher.values import FieldError
@@ -66,6 +66,8 @@ class WebhookDraft:
     batch_size: int = 100
     batch_seconds: int = 60
     resource: str = "analytics"
+    late_records: str = "send"
+    empty_windows: bool = False
     filters: tuple[Filter, ...] = ()
     custom_data: Pairs = ()
     headers: Pairs = ()
@@ -77,6 +79,9 @@ COLUMNS: Final = tuple(
     entry.name for entry in fields(WebhookDraft) if entry.name not in PARTS
 )
 OWNER: Final = frozenset({"tenant", "partner"})
+# What follows the tenant's integration in force, and nobody else changes: neither a
+# person nor a receiver's 410.
+OF_INTEGRATION: Final = ("url", "style", "active", "when_disabled", "disable_on_410")
 
 
 def draft_of(webhook: Webhook) -> WebhookDraft:
@@ -106,6 +111,8 @@ def refusals(
         *_owner_refusals(draft),
         *_url_refusals(draft.url),
         *_style_refusals(draft),
+        *_change_refusals(draft, existing),
+        *_integration_refusals(draft, existing),
         *_column_refusals(draft),
         *_also_accept_refusals(draft.also_accept),
         *_filter_refusals(draft.filters),
@@ -140,6 +147,29 @@ def _style_refusals(draft: WebhookDraft) -> list[FieldError]:
         has_filters=bool(draft.filters),
         owner="tenant" if draft.partner is None else "partner",
     )
+
+
+def _change_refusals(
+    draft: WebhookDraft, existing: Webhook | None
+) -> Iterable[FieldError]:
+    """What is owed in bundles cannot be sent one by one, nor the other way round."""
+    if existing is None or draft.style == existing.style:
+        return
+    both = (draft.style, existing.style)
+    if any(name in STYLES and STYLES[name].bundles for name in both):
+        reason = f"cannot be changed from {existing.style} to {draft.style}"
+        yield FieldError("style", f"{reason}: make a new webhook")
+
+
+def _integration_refusals(
+    draft: WebhookDraft, existing: Webhook | None
+) -> Iterable[FieldError]:
+    """What a webhook that was made by the tenant's integrations takes from them."""
+    if existing is None or not existing.of_integration:
+        return
+    for name in OF_INTEGRATION:
+        if getattr(draft, name) != getattr(existing, name):
+            yield FieldError(name, "is set by the tenant's integration")
 
 
 def _column_refusals(draft: WebhookDraft) -> list[FieldError]:

@@ -7,20 +7,19 @@ could not be rendered.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import structlog
-from django.db.models import Q
 
 from dispatcher.adapters import cdr_json
 from dispatcher.models import CdrRevision, Delivery, OwedCdr
 from dispatcher.payloads.registry import style
-from dispatcher.values import CarriedCdr, Subscription
+from dispatcher.pipeline.recording import recording_url
+from dispatcher.values import CarriedCdr, Subscription, Summary, Window
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from uuid import UUID
 
     from dispatcher.models import Webhook
@@ -28,53 +27,51 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-
-@dataclass(slots=True)
-class _Load:
-    """What the claimed deliveries carry, read in one go."""
-
-    carried: dict[UUID, list[CarriedCdr]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
-    tenants: dict[UUID, str] = field(default_factory=dict)
+# SQLite takes 999 parameters a statement.
+_CHUNK: Final = 900
 
 
-def _load(rows: list[Delivery]) -> _Load:
-    load = _Load()
-    owed = list(
-        OwedCdr.objects.filter(delivery__in=rows)
-        .select_related("cdr__tenant")
-        .order_by("id")
-    )
-    for item, carried in zip(owed, carried_by(owed), strict=True):
-        assert item.delivery_id is not None  # noqa: S101  it was filtered by delivery
-        load.carried[item.delivery_id].append(carried)
-        load.tenants[item.delivery_id] = item.cdr.tenant.external_id
-    return load
+def carried_by(
+    owed: Sequence[OwedCdr], *, with_links: bool = False
+) -> list[CarriedCdr]:
+    """The CDRs that are owed, in that order, each in the revision that is owed.
 
-
-def carried_by(owed: Sequence[OwedCdr]) -> list[CarriedCdr]:
-    """The CDRs that are owed, in that order, each in the revision that is owed."""
+    `with_links`: with the links to their recordings.
+    """
     later = _revisions(owed)
-    return [
-        CarriedCdr(
-            id=item.cdr_id,
-            cdr=cdr_json.load(later.get((item.cdr_id, item.revision), item.cdr.record)),
-        )
-        for item in owed
-    ]
+    return [_carried(item, later, with_links=with_links) for item in owed]
 
 
-def _revisions(owed: Sequence[OwedCdr]) -> dict[tuple[UUID, int], str]:
-    wanted = Q()
-    for item in owed:
-        if item.revision:
-            wanted |= Q(cdr=item.cdr_id, number=item.revision)
-    if not wanted:
-        return {}
+def _carried(
+    item: OwedCdr, later: Mapping[tuple[UUID, int], str], *, with_links: bool
+) -> CarriedCdr:
+    tenant = item.cdr.tenant
+    cdr = cdr_json.load(later.get((item.cdr_id, item.revision), item.cdr.record))
+    return CarriedCdr(
+        id=item.cdr_id,
+        cdr=cdr,
+        tenant_external_id=tenant.external_id,
+        tenant_zone=tenant.time_zone,
+        accepted_at=item.cdr.accepted_at,
+        recording_url=recording_url(tenant, cdr) if with_links else "",
+        summary=_summary(item),
+    )
+
+
+def _summary(item: OwedCdr) -> Summary | None:
+    if item.kind != OwedCdr.CALL_SUMMARY:
+        return None
+    made = item.cdr.call_summary
+    return Summary(transcription=made.transcription, summary=made.summary)
+
+
+def _revisions(owed: Iterable[OwedCdr]) -> dict[tuple[UUID, int], str]:
+    """The records of the revisions that are owed, by CDR and number."""
+    ids = sorted({item.cdr_id for item in owed if item.revision})
     return {
         (revision.cdr_id, revision.number): revision.record
-        for revision in CdrRevision.objects.filter(wanted)
+        for start in range(0, len(ids), _CHUNK)
+        for revision in CdrRevision.objects.filter(cdr__in=ids[start : start + _CHUNK])
     }
 
 
@@ -87,24 +84,39 @@ def freeze(webhook: Webhook, rows: list[Delivery], now: dt.datetime) -> list[Del
     fresh = [row for row in rows if row.request_body is None]
     if not fresh:
         return rows
-    load = _load(fresh)
+    owed = _owed(webhook, fresh)
+    later = _revisions(item for items in owed.values() for item in items)
     custom_data = dict(webhook.custom_data.values_list("key", "value"))
+    with_links = style(webhook.style).recording_links
     sendable = []
     for row in rows:
         try:
             if row.request_body is None:
-                freeze_request(
-                    webhook,
-                    row,
-                    load.carried[row.pk],
-                    load.tenants[row.pk],
-                    custom_data,
-                )
+                items = owed[row.pk]
+                carried = [
+                    _carried(item, later, with_links=with_links) for item in items
+                ]
+                tenant = carried[0].tenant_external_id if carried else ""
+                freeze_request(webhook, row, carried, tenant, custom_data)
             sendable.append(row)
         except Exception as error:
             log.exception("delivery.not_rendered", delivery=str(row.pk))
             _fail(row, f"the payload could not be made: {error!r}", now)
     return sendable
+
+
+def _owed(webhook: Webhook, rows: list[Delivery]) -> dict[UUID, list[OwedCdr]]:
+    """What each delivery carries, read in one go: in a feed by the calls' end."""
+    related = ["cdr__tenant"]
+    if any(row.kind == OwedCdr.CALL_SUMMARY for row in rows):
+        related.append("cdr__call_summary")
+    order = ["call_end"] if style(webhook.style).bundles == "clock" else []
+    found: dict[UUID, list[OwedCdr]] = defaultdict(list)
+    owed = OwedCdr.objects.filter(delivery__in=rows).select_related(*related)
+    for item in owed.order_by(*order, "id"):
+        assert item.delivery_id is not None  # noqa: S101  it was filtered by delivery
+        found[item.delivery_id].append(item)
+    return found
 
 
 def freeze_request(
@@ -122,12 +134,25 @@ def freeze_request(
             method=cast("Method", webhook.method),
             format=cast("Format", webhook.format),
             custom_data=custom_data,
+            window=_window(row),
         ),
         carried,
     )
     row.request_method = rendered.method
     row.request_content_type = rendered.content_type
     row.request_body = rendered.body
+    row.request_headers = rendered.headers
+
+
+def _window(row: Delivery) -> Window | None:
+    if row.window_start is None or row.window_end is None or row.sequence is None:
+        return None
+    return Window(
+        start=row.window_start,
+        end=row.window_end,
+        sequence=row.sequence,
+        late=row.late,
+    )
 
 
 def _fail(row: Delivery, error: str, now: dt.datetime) -> None:

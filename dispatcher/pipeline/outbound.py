@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 
 from dispatcher.sending.client import Door
+from dispatcher.sending.fetch import Fetched, fetch
 from dispatcher.sending.policy import SendPolicy
 from dispatcher.sending.send import send
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dispatcher.values import Outcome, Outgoing
 
 
@@ -33,6 +36,11 @@ def _door() -> Door:
 def send_out(outgoing: Outgoing) -> Outcome:
     """Makes one attempt; never raises. Hold no database connection meanwhile."""
     return send(_door(), outgoing, clock=utc_now)
+
+
+def fetch_out(url: str, headers: Mapping[str, str]) -> Fetched:
+    """Begins a download. FetchError. Hold no database connection meanwhile."""
+    return fetch(_door(), url, headers)
 
 
 def utc_now() -> dt.datetime:

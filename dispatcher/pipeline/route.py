@@ -13,6 +13,7 @@ from django.db.models import Q
 
 from dispatcher.filters.match import matches
 from dispatcher.models import Webhook
+from dispatcher.payloads.registry import style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from dispatcher.models import Tenant
     from dispatcher.values import Cdr, Filter
 
-# Styles whose delivery carries one CDR and is made as soon as the CDR is accepted.
-ONE_BY_ONE: Final = frozenset({"envelope", "flat"})
+# Workspaces are in the billing feed, whoever sold their licence (webex.txt).
+PLACE: Final = "Place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Route:
     """A webhook as routing sees it."""
 
     webhook_id: UUID
-    style: str
+    bundles: str
+    billing: bool
     filters: tuple[Filter, ...]
     on_update: bool
     takes_calls: bool
@@ -51,7 +53,8 @@ def routes_of(tenant: Tenant) -> list[Route]:
     return [
         Route(
             webhook_id=webhook.pk,
-            style=webhook.style,
+            bundles=style(webhook.style).bundles,
+            billing=takes_billed_only(webhook),
             filters=tuple(condition.as_value() for condition in webhook.filters.all()),
             on_update=webhook.on_update,
             takes_calls=webhook.active or webhook.when_disabled == "hold",
@@ -63,4 +66,18 @@ def routes_of(tenant: Tenant) -> list[Route]:
 
 def wanted_by(cdr: Cdr, routes: Sequence[Route]) -> list[Route]:
     """The routes whose filters all hold; those that drop it are among them."""
-    return [route for route in routes if matches(cdr, route.filters)]
+    return [
+        route
+        for route in routes
+        if matches(cdr, route.filters) and (not route.billing or is_billed(cdr))
+    ]
+
+
+def takes_billed_only(webhook: Webhook) -> bool:
+    """Whether it is a feed of the resource "billing"."""
+    return webhook.style == "feed" and webhook.resource == "billing"
+
+
+def is_billed(cdr: Cdr) -> bool:
+    """Whether the billing feed has it: sold by the partner, or a workspace's."""
+    return cdr.sold_by_partner is True or cdr.user_type == PLACE

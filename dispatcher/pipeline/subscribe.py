@@ -17,6 +17,8 @@ from django.db import transaction
 from dispatcher.models import (
     CustomData,
     Delivery,
+    Integration,
+    OwedCdr,
     Partner,
     Tenant,
     Webhook,
@@ -24,6 +26,7 @@ from dispatcher.models import (
     WebhookHeader,
 )
 from dispatcher.models.encryption import Unreadable
+from dispatcher.pipeline import marks
 from dispatcher.pipeline.draft import (
     COLUMNS,
     OWNER,
@@ -35,12 +38,15 @@ from dispatcher.pipeline.draft import (
 from dispatcher.sending import signing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from django.db.models import QuerySet
 
     from dispatcher.values import FieldError
 
 __all__ = [
     "NO_SECRET",
+    "InUseError",
     "RefusedError",
     "WebhookDraft",
     "cancel_pending",
@@ -73,17 +79,27 @@ class RefusedError(Exception):
         super().__init__("; ".join(f"{e.field}: {e.message}" for e in errors))
 
 
-def create_webhook(draft: WebhookDraft, *, now: dt.datetime) -> tuple[Webhook, str]:
+class InUseError(Exception):
+    """The webhook may not be deleted; the text says what needs it."""
+
+
+def create_webhook(
+    draft: WebhookDraft, *, now: dt.datetime, of_integration: bool = False
+) -> tuple[Webhook, str]:
     """Saves a new webhook; returns it with its secret's text, "" when unsigned.
 
-    Raises RefusedError.
+    `of_integration`: it follows the tenant's integrations (pipeline.integrate). Raises
+    RefusedError.
     """
     with transaction.atomic():
         _lock_owner(draft)
         _refuse(refusals(draft))
         secret = _first_secret(draft)
         webhook = Webhook.objects.create(
-            **{name: getattr(draft, name) for name in COLUMNS}, secret=secret
+            **{name: getattr(draft, name) for name in COLUMNS},
+            secret=secret,
+            of_integration=of_integration,
+            fed_until=marks.closed_by(now) if draft.style == "feed" else None,
         )
         _write_parts(webhook, draft, PARTS)
     log.info("webhook.created", webhook=str(webhook.pk), at=now.isoformat())
@@ -91,19 +107,27 @@ def create_webhook(draft: WebhookDraft, *, now: dt.datetime) -> tuple[Webhook, s
 
 
 def update_webhook(
-    webhook: Webhook, changes: Mapping[str, Any], *, now: dt.datetime
+    webhook: Webhook,
+    changes: Mapping[str, Any],
+    *,
+    now: dt.datetime,
+    by_integration: bool = False,
 ) -> Webhook:
     """Saves `changes` (names and values of WebhookDraft); returns the new state.
 
     A new secret takes over at once while the former stays valid for the overlap;
     "none" ends signing at once. Raises RefusedError; the owner cannot be changed.
+    `by_integration`: pipeline.integrate has judged what it changes.
     """
     with transaction.atomic():
         _lock_owner(webhook)
         webhook = Webhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
         draft = replace(draft_of(webhook), **changes)
-        _refuse(refusals(draft, existing=webhook))
+        if not by_integration:
+            _refuse(refusals(draft, existing=webhook))
         columns = [name for name in COLUMNS if name in changes and name not in OWNER]
+        if webhook.style == "feed" and draft.active and not webhook.active:
+            columns += _skip_idle_windows(webhook, now)
         if draft.url != webhook.url:
             # Another receiver: whether it is quick is not known yet.
             webhook.lane, webhook.quick_answers, webhook.answer_ms = "fast", 0, 0
@@ -116,6 +140,22 @@ def update_webhook(
         _write_parts(webhook, draft, changes.keys())
     log.info("webhook.changed", webhook=str(webhook.pk), settings=sorted(changes))
     return webhook
+
+
+def _skip_idle_windows(webhook: Webhook, now: dt.datetime) -> list[str]:
+    """Has a feed that was off begin again with now, or with what it still owes.
+
+    Its calls were dropped meanwhile: an empty window would say that there were none.
+    """
+    if webhook.when_disabled == "hold":
+        return []
+    waiting = OwedCdr.objects.filter(OwedCdr.unbundled(), webhook=webhook)
+    owed = waiting.order_by("call_end").values_list("call_end", flat=True).first()
+    begin = marks.closed_by(now)
+    if owed is not None:
+        begin = min(begin, marks.mark_before(owed))
+    webhook.fed_until = max(begin, webhook.fed_until or begin)
+    return ["fed_until"]
 
 
 def rotate_secret(
@@ -139,9 +179,16 @@ def delete_webhook(webhook: Webhook, *, now: dt.datetime) -> int:
 
     What it sent stays visible. Its backlog is cancelled in short transactions, first
     of all closed to new calls, so that an interrupted deletion can be repeated.
+    Raises InUseError while an integration needs it.
     """
     rows = Webhook.objects.filter(pk=webhook.pk)
-    rows.update(active=False, when_disabled="drop", updated_at=now)
+    with transaction.atomic():
+        _lock_owner(webhook)
+        _refuse_deletion(webhook)
+        # The next integration that is switched on makes another one.
+        rows.update(
+            active=False, when_disabled="drop", of_integration=False, updated_at=now
+        )
     cancelled = cancel_pending(webhook, now)
     with transaction.atomic():
         rows.update(deleted_at=now, secret="", previous_secret="")
@@ -155,6 +202,17 @@ def delete_webhook(webhook: Webhook, *, now: dt.datetime) -> int:
 def _refuse(errors: Sequence[FieldError]) -> None:
     if errors:
         raise RefusedError(errors)
+
+
+def _refuse_deletion(webhook: Webhook) -> None:
+    if not webhook.of_integration or webhook.tenant is None:
+        return
+    integration = Integration.in_force(webhook.tenant)
+    if integration is not None:
+        raise InUseError(
+            f"{webhook.tenant}'s calls go to this webhook by the integration of"
+            f" {integration.user}: switch that off first"
+        )
 
 
 def _lock_owner(owned: WebhookDraft | Webhook) -> None:
@@ -213,17 +271,30 @@ def cancel_pending(webhook: Webhook, now: dt.datetime) -> int:
     """Cancels what is pending, a chunk at a time; returns how many that were.
 
     One that is being sent keeps its lease: should it arrive after all, it is recorded
-    as delivered (pipeline.record).
+    as delivered (pipeline.record). What waited for its batch or window is left out.
     """
+    waiting = OwedCdr.objects.filter(OwedCdr.unbundled(), webhook=webhook)
+    for chunk in _chunks(waiting):
+        waiting.filter(pk__in=chunk).update(left_out=OwedCdr.DELETED)
     pending = Delivery.objects.filter(webhook=webhook, state=Delivery.PENDING)
-    in_order = pending.order_by("call_end", "id").values_list("pk", flat=True)
     cancelled = 0
-    while some := list(in_order[:_CHUNK]):
-        cancelled += pending.filter(pk__in=some).update(
-            state=Delivery.CANCELLED,
-            next_attempt_at=None,
-            ended_at=now,
-            last_error_class="cancelled",
-            last_error=WHY_DELETED,
-        )
+    for chunk in _chunks(pending):
+        with transaction.atomic():
+            # By id, as everybody locks deliveries.
+            locked = pending.filter(pk__in=chunk).order_by("pk")
+            ids = [row.pk for row in locked.select_for_update(no_key=True).only("pk")]
+            cancelled += pending.filter(pk__in=ids).update(
+                state=Delivery.CANCELLED,
+                next_attempt_at=None,
+                ended_at=now,
+                last_error_class="cancelled",
+                last_error=WHY_DELETED,
+            )
     return cancelled
+
+
+def _chunks(rows: QuerySet[Any]) -> Iterator[list[Any]]:
+    """Keys of what is in `rows`, some at a time, until nothing is."""
+    keys = rows.order_by("pk").values_list("pk", flat=True)
+    while some := list(keys[:_CHUNK]):
+        yield some

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from django.db import close_old_connections, transaction
 
-from dispatcher.models import Attempt, Delivery, Webhook
+from dispatcher.models import Attempt, Delivery, Tenant, Webhook
 from dispatcher.models.delivery import LEASE
 from dispatcher.models.ids import uuid7
 from dispatcher.pipeline.claim import keys_of, ready_to_send
@@ -85,13 +85,20 @@ def prepare_test_call(webhook: Webhook, now: dt.datetime) -> Claimed:
         lease_token=uuid4(),
         lease_until=now + LEASE,
     )
-    tenant = webhook.tenant.external_id if webhook.tenant else "test"
+    tenant = webhook.tenant or Tenant(external_id="test")
+    carried = CarriedCdr(
+        id=uuid7(),
+        cdr=cdr,
+        tenant_external_id=tenant.external_id,
+        tenant_zone=tenant.time_zone,
+        accepted_at=now,
+    )
     with transaction.atomic():
         freeze_request(
             webhook,
             delivery,
-            [CarriedCdr(id=uuid7(), cdr=cdr)],
-            tenant,
+            [carried],
+            tenant.external_id,
             dict(webhook.custom_data.values_list("key", "value")),
         )
         delivery.save(force_insert=True)

@@ -18,7 +18,7 @@ import socket
 import ssl
 import threading
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from dispatcher.values import Phases
 
@@ -63,7 +63,7 @@ class Exchange:
         self.phase: Phase | None = None
         self._spent: dict[Phase, float] = {}
 
-    def __enter__(self) -> Exchange:
+    def __enter__(self) -> Self:
         _current.exchange = self
         return self
 

@@ -23,7 +23,7 @@ from dispatcher.sending.connection import RefusedError
 from dispatcher.sending.endpoint import PRINTABLE_ASCII
 from dispatcher.sending.exchange import Exchange
 from dispatcher.sending.policy import SendPolicy, transport_refusal
-from dispatcher.sending.signing import sign
+from dispatcher.sending.signing import sign, spark_signature
 from dispatcher.values import Outcome
 
 if TYPE_CHECKING:
@@ -156,6 +156,11 @@ def _headers(
         headers["webhook-signature"] = " ".join(
             sign(secret, message_id, timestamp, signed) for secret in outgoing.secrets
         )
+        if outgoing.spark:
+            # One value only: the former secret's until no receiver checks with it.
+            oldest = outgoing.secrets[-1]
+            headers["X-Spark-Signature"] = spark_signature(oldest, signed)
+    headers.update(outgoing.request.headers)
     if outgoing.request.content_type:
         headers["Content-Type"] = outgoing.request.content_type
     if outgoing.test:

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.utils import timezone
 
-from dispatcher.models import CdrRevision, QuarantinedRecord, StoredCdr, Webhook
+from dispatcher.models import (
+    CdrRevision,
+    OwedCdr,
+    QuarantinedRecord,
+    StoredCdr,
+    Webhook,
+)
 from tests.admin.conftest import ESCAPED, EVIL
 
 if TYPE_CHECKING:
@@ -90,6 +96,54 @@ def test_a_calls_page_says_what_each_webhook_got_or_which_filter_kept_it_out(
     assert "answered 503" in text
     assert "Kept out by the filter dur:gt:60" in text
     assert "The webhook was made after this call was accepted." in text
+
+
+@pytest.mark.parametrize(
+    ("left_out", "change", "shown"),
+    [
+        ("", {}, "It waits for its batch or window."),
+        (
+            "",
+            {"health": "DOWN"},
+            "It is held before its batch or window: the webhook is",
+        ),
+        ("", {"active": False}, "the webhook is switched off."),
+        ("late", {}, "It came after its window had been sent, and late records are"),
+        ("deleted", {}, "The webhook was deleted before it was sent."),
+    ],
+)
+def test_a_calls_page_says_why_no_delivery_carries_it(
+    admin_client: Client,
+    acme: Tenant,
+    stored: Callable[..., StoredCdr],
+    left_out: str,
+    change: dict[str, Any],
+    shown: str,
+) -> None:
+    webhook = Webhook.objects.create(
+        tenant=acme, url="https://batch.example/", style="batch", **change
+    )
+    cdr = stored(acme, "call-1")
+    OwedCdr.objects.create(webhook=webhook, cdr=cdr, left_out=left_out)
+
+    text = page(admin_client, f"storedcdr/{cdr.pk}/change/")
+
+    assert shown in text
+    assert ("It waits" in text) is (shown.startswith("It waits"))
+
+
+def test_a_calls_page_tells_the_record_from_its_summary(
+    admin_client: Client, failed: Delivery
+) -> None:
+    cdr = StoredCdr.objects.get(uid="call-1")
+    OwedCdr.objects.create(webhook=failed.webhook, cdr=cdr, kind="call_summary")
+
+    text = page(admin_client, f"storedcdr/{cdr.pk}/change/")
+
+    assert str(failed.pk) in text
+    assert (
+        'It waits for its batch or window. <span class="cdr-fine">call summary' in text
+    )
 
 
 def test_the_quarantine_lists_the_reason_escaped(

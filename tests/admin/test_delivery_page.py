@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import pytest
 
-from dispatcher.models import Delivery
+from dispatcher.models import Delivery, Partner, Webhook
 from tests.admin.conftest import ESCAPED, EVIL
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from django.test import Client
-
-    from dispatcher.models import Webhook
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
 
@@ -71,6 +70,52 @@ def test_it_says_why_a_payload_cannot_be_made(
     delivery.carried.all().delete()
 
     assert "it carries no call" in page(admin_client, delivery)
+
+
+def windowed(delivery: Delivery, **columns: object) -> None:
+    start = dt.datetime(2026, 11, 20, 16, 50, tzinfo=dt.UTC)
+    Delivery.objects.filter(pk=delivery.pk).update(
+        window_start=start,
+        window_end=start + dt.timedelta(minutes=5),
+        sequence=12,
+        **columns,
+    )
+
+
+@pytest.mark.parametrize(
+    ("late", "shown"),
+    [
+        (False, "window 16:50 to 16:55 UTC, no. 12<"),
+        (True, "window 16:50 to 16:55 UTC, no. 12, late<"),
+    ],
+)
+def test_it_names_the_window_of_a_feed_as_the_list_does(
+    admin_client: Client, failed: Delivery, late: bool, shown: str
+) -> None:
+    windowed(failed, late=late)
+
+    assert f"2026-11-20, {shown}" in page(admin_client, failed)
+    assert shown in admin_client.get("/admin/webhook/webhookcdr/").content.decode()
+
+
+def test_it_says_that_it_carries_call_summaries(
+    admin_client: Client, failed: Delivery
+) -> None:
+    Delivery.objects.filter(pk=failed.pk).update(kind="call_summary")
+
+    assert "call summaries" in page(admin_client, failed)
+
+
+def test_it_shows_a_window_without_calls_as_it_would_be_sent(
+    admin_client: Client, webhook: Webhook, delivery_of: Callable[..., Delivery]
+) -> None:
+    north = Partner.objects.create(name="north")
+    delivery = delivery_of(webhook, "call-9")
+    delivery.carried.all().delete()
+    Webhook.objects.update(style="feed", tenant=None, partner=north)
+    windowed(delivery)
+
+    assert "&quot;items&quot;: []" in page(admin_client, delivery)
 
 
 def test_it_reads_form_data_for_people(

@@ -35,6 +35,7 @@ SETTINGS = {
     "batch_size": "100",
     "batch_seconds": "60",
     "resource": "analytics",
+    "late_records": "send",
 }
 Rows = list[dict[str, Any]]
 

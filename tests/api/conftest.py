@@ -76,6 +76,12 @@ def initech(partner: Partner) -> Tenant:
 
 
 @pytest.fixture
+def operator(partner: Partner, client_for: Callable[..., Client]) -> Client:
+    """A client of the partner that may read, and nothing else."""
+    return client_for(partner, "read")
+
+
+@pytest.fixture
 def webhook_of(db: None) -> Callable[..., Webhook]:
     """webhook_of(tenant or partner, **settings)."""
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.utils import timezone
 
-from dispatcher.models import Attempt, Delivery, Webhook
+from dispatcher.api import deliveries
+from dispatcher.models import Attempt, Delivery, OwedCdr, Webhook
 from tests.api.conftest import record
 
 if TYPE_CHECKING:
@@ -164,6 +165,58 @@ def test_a_page_takes_as_many_queries_whatever_its_length(
         three = api.get(PATH)
 
     assert (len(one.json()["items"]), len(three.json()["items"])) == (1, 3)
+
+
+@pytest.fixture
+def bundles(webhook: Webhook, send: Any) -> None:
+    """Four deliveries, of three calls each, and one of a single call: the oldest."""
+    take(send, "z")
+    for name in "abcd":
+        take(send, *(f"{name}{number}" for number in range(3)))
+        first = OwedCdr.objects.get(cdr__uid=f"{name}0")
+        later = OwedCdr.objects.filter(cdr__uid__in=[f"{name}1", f"{name}2"])
+        spare = list(Delivery.objects.filter(carried__in=later))
+        later.update(delivery=first.delivery_id)
+        for delivery in spare:
+            delivery.delete()
+
+
+@pytest.mark.parametrize(
+    ("most", "pages"),
+    [
+        (1, ["ddd", "ccc", "bbb", "aaa", "z"]),
+        (3, ["ddd", "ccc", "bbb", "aaa", "z"]),
+        (5, ["ddd", "ccc", "bbb", "aaaz"]),
+        (6, ["dddccc", "bbbaaa", "z"]),
+        (13, ["dddcccbbbaaaz"]),
+    ],
+)
+def test_a_page_ends_early_where_its_deliveries_carry_many_calls(
+    bundles, send, monkeypatch, most, pages
+):
+    monkeypatch.setattr(deliveries, "MOST_UIDS", most)
+    found = []
+    _, page = send("GET", f"{PATH}?limit=200")
+    while page["next"] is not None:
+        found.append(page)
+        _, page = send("GET", f"{PATH}?limit=200&cursor={page['next']}")
+
+    assert ["".join(uid[0] for uid in uids_of(one)) for one in [*found, page]] == pages
+
+
+def test_calls_of_a_delivery_are_named_in_the_order_in_which_they_came(bundles, send):
+    _, page = send("GET", f"{PATH}?limit=2")
+    key = page["items"][0]["id"]
+
+    assert uids_of(page) == ["d0", "d1", "d2", "c0", "c1", "c2"]
+    assert send("GET", f"{PATH}/{key}")[1]["cdrs"] == ["d0", "d1", "d2"]
+
+
+def test_a_limit_holds_as_well_where_a_page_could_carry_more(bundles, send):
+    _, page = send("GET", f"{PATH}?limit=1")
+
+    assert uids_of(page) == ["d0", "d1", "d2"]
+    assert page["next"] is not None
 
 
 def test_test_calls_are_found_by_id_only(acme, webhook, send, now):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.models import StoredCdr, WebhookFilter
+from dispatcher.models import OwedCdr, StoredCdr, Webhook, WebhookFilter
 from tests.api.conftest import record
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
@@ -65,6 +65,94 @@ def test_it_says_why_where_no_filter_is_to_blame(acme, webhook_of, send):
         "the webhook is not active",
         "the webhook was made after the call was accepted",
     ]
+
+
+@pytest.mark.parametrize(
+    ("left_out", "change", "reason"),
+    [
+        ("", {}, "it waits for its batch or window"),
+        (
+            "",
+            {"health": "DOWN"},
+            "it is held before its batch or window: the webhook is DOWN",
+        ),
+        (
+            "",
+            {"active": False},
+            "it is held before its batch or window: the webhook is switched off",
+        ),
+        (
+            "late",
+            {},
+            "it came after its window had been sent, and late records are not sent",
+        ),
+        ("deleted", {}, "the webhook was deleted before it was sent"),
+    ],
+)
+def test_it_says_why_no_delivery_carries_what_is_owed(
+    acme, webhook_of, send, left_out, change, reason
+):
+    webhook_of(acme, style="batch")
+    send("POST", "/api/v1/cdrs", record("a"))
+    OwedCdr.objects.update(left_out=left_out)
+    Webhook.objects.update(**change)
+
+    _, shown = send("GET", "/api/v1/cdrs/a")
+
+    (fate,) = shown["webhooks"]
+    assert (fate["deliveries"], fate["reason"]) == ([], reason)
+
+
+def test_it_tells_the_fate_of_the_record_and_that_of_its_summary(
+    acme, webhook_of, send
+):
+    webhook = webhook_of(acme, style="batch")
+    send("POST", "/api/v1/cdrs", record("a"))
+    owed = OwedCdr.objects.get()
+    OwedCdr.objects.filter(pk=owed.pk).update(left_out="deleted")
+    OwedCdr.objects.create(webhook=webhook, cdr=owed.cdr, kind="call_summary")
+
+    _, shown = send("GET", "/api/v1/cdrs/a")
+
+    assert shown["webhooks"][0]["reason"] == (
+        "the webhook was deleted before it was sent; "
+        "call summary: it waits for its batch or window"
+    )
+
+
+def test_a_summary_that_waits_is_told_beside_the_records_delivery(
+    acme, webhook_of, send
+):
+    webhook = webhook_of(acme)
+    send("POST", "/api/v1/cdrs", record("a"))
+    _, before = send("GET", "/api/v1/cdrs/a")
+    cdr = StoredCdr.objects.get()
+    OwedCdr.objects.create(webhook=webhook, cdr=cdr, kind="call_summary")
+
+    _, after = send("GET", "/api/v1/cdrs/a")
+
+    assert before["webhooks"][0]["reason"] == ""
+    assert after["webhooks"][0]["deliveries"] == before["webhooks"][0]["deliveries"]
+    assert after["webhooks"][0]["reason"] == (
+        "call summary: it waits for its batch or window"
+    )
+
+
+def test_a_call_in_a_large_delivery_takes_as_many_queries(
+    acme, webhook_of, send, api, django_assert_num_queries
+):
+    webhook = webhook_of(acme)
+    send("POST", "/api/v1/cdrs", record("a"))
+    delivery = OwedCdr.objects.get().delivery
+    with django_assert_num_queries(10):
+        api.get("/api/v1/cdrs/a")
+    send("POST", "/api/v1/cdrs", {"cdrs": [record(f"b{n}") for n in range(50)]})
+    OwedCdr.objects.filter(webhook=webhook).update(delivery=delivery)
+
+    with django_assert_num_queries(10):
+        shown = api.get("/api/v1/cdrs/a").json()
+
+    assert len(shown["webhooks"][0]["deliveries"][0]["cdrs"]) == 51
 
 
 def test_a_tenant_does_not_see_its_partners_webhooks(

@@ -33,6 +33,20 @@ def test_a_public_url_must_be_one(settings, url):
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("CDRHOOK_TRANSCRIPTION_URL", "api.assemblyai.com", "cdrhook.E005"),
+        ("CDRHOOK_SUMMARY_URL", "", "cdrhook.E005"),
+        ("CDRHOOK_SUMMARY_MODEL", "", "cdrhook.E006"),
+    ],
+)
+def test_the_services_of_call_summaries_must_be_named(settings, name, value, expected):
+    setattr(settings, name, value)
+
+    assert ids() == {expected}
+
+
+@pytest.mark.parametrize(
     ("keys", "expected"),
     [
         ([LONG], set()),
@@ -48,6 +62,33 @@ def test_keys_must_be_keys(settings, keys, expected):
 
 
 @pytest.mark.parametrize(
+    ("backend", "options", "expected"),
+    [
+        ("django.core.files.storage.InMemoryStorage", {}, set()),
+        ("no.such.Storage", {}, {"cdrhook.E004"}),
+        ("FileSystemStorage", {}, {"cdrhook.E004"}),
+        ("json.loads", {}, {"cdrhook.E004"}),
+        (
+            "django.core.files.storage.FileSystemStorage",
+            {"bucket": "b"},
+            {"cdrhook.E004"},
+        ),
+    ],
+)
+def test_the_storage_of_recordings_can_be_made(settings, backend, options, expected):
+    recordings = {"BACKEND": backend, "OPTIONS": options}
+    settings.STORAGES = {**settings.STORAGES, "recordings": recordings}
+
+    assert ids() == expected
+
+
+def test_the_marks_of_a_feed_are_apart(settings):
+    settings.CDRHOOK_FEED_SECONDS = 0
+
+    assert ids() == {"cdrhook.E007"}
+
+
+@pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
         ("PUBLIC_URL", "http://127.0.0.1:8000", "W001"),
@@ -56,6 +97,7 @@ def test_keys_must_be_keys(settings, keys, expected):
         ("CDRHOOK_ALLOW_HTTP", True, "W002"),
         ("CDRHOOK_ALLOWED_NETWORKS", [ipaddress.ip_network("0.0.0.0/0")], "W003"),
         ("METRICS_TOKEN", "short", "W004"),
+        ("CDRHOOK_FEED_SECONDS", 10, "W005"),
     ],
 )
 def test_what_is_wrong_for_the_outside_world_is_told_at_deployment(

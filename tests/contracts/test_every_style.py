@@ -1,5 +1,6 @@
 """What every payload style keeps to; a new one is tested by being registered."""
 
+import dataclasses
 import datetime as dt
 import json
 from urllib.parse import parse_qsl, urlencode
@@ -20,6 +21,8 @@ CALLS = {
         caller=Caller(number="+1", name='Zoë "+&=%" \ud800 😀'),
     ),
 }
+# As many calls as a delivery carries, up to this many.
+SEVERAL = 3
 METHODS = ("GET", "POST", "PUT")
 FORMATS = ("json", "form")
 COMBINATIONS = [
@@ -30,11 +33,27 @@ COMBINATIONS = [
 ]
 
 
-def _rendered(name, method, form, call="hard"):
+def _rendered_all(name, method, form, carried):
     webhook = Subscription(
         webhook_id=UUID(int=1), tenant_external_id="t", method=method, format=form
     )
-    return style(name).render(webhook, [CarriedCdr(id=UUID(int=2), cdr=CALLS[call])])
+    return style(name).render(webhook, carried)
+
+
+def _rendered(name, method, form, call="hard"):
+    carried = [CarriedCdr(id=UUID(int=2), cdr=CALLS[call])]
+    return _rendered_all(name, method, form, carried)
+
+
+def _several(count):
+    """Calls that differ in their ids alone."""
+    return [
+        CarriedCdr(
+            id=UUID(int=number),
+            cdr=dataclasses.replace(CALLS["hard"], uid=f"several-{number}-"),
+        )
+        for number in range(1, count + 1)
+    ]
 
 
 def _is_json(method, form):
@@ -76,6 +95,49 @@ def test_form_data_comes_back_from_a_standard_parser(name, method, form, call):
     pairs = parse_qsl(body, keep_blank_values=True, strict_parsing=True)
 
     assert urlencode(pairs) == body
+
+
+@pytest.mark.parametrize(("name", "method", "form"), COMBINATIONS)
+def test_a_delivery_of_several_calls_carries_each_of_them_once(name, method, form):
+    carried = _several(min(SEVERAL, style(name).max_cdrs))
+
+    body = _rendered_all(name, method, form, carried).body
+    alone = _rendered_all(name, method, form, carried[:1]).body
+
+    for one in carried:
+        # A style may name a call in more than one field, but each call as often.
+        named = body.count(one.cdr.uid.encode())
+        assert named == alone.count(carried[0].cdr.uid.encode()) > 0
+
+
+@pytest.mark.parametrize(("name", "method", "form"), COMBINATIONS)
+def test_only_the_clock_makes_a_delivery_of_no_call(name, method, form):
+    if style(name).bundles == "clock":
+        assert _rendered_all(name, method, form, []).body
+    else:
+        with pytest.raises(ValueError, match="not 0"):
+            _rendered_all(name, method, form, [])
+
+
+@pytest.mark.parametrize(("name", "method", "form"), COMBINATIONS)
+def test_more_calls_than_a_style_carries_are_refused(name, method, form):
+    most = style(name).max_cdrs
+
+    with pytest.raises(ValueError, match=f"not {most + 1}"):
+        _rendered_all(name, method, form, _several(1) * (most + 1))
+
+
+@pytest.mark.parametrize("name", STYLES)
+def test_a_style_bundles_if_it_carries_more_than_one_call(name):
+    assert bool(style(name).bundles) is (style(name).max_cdrs > 1)
+
+
+@pytest.mark.parametrize("name", STYLES)
+def test_a_style_has_headers_of_its_own_only_for_a_window(name):
+    entry = style(name)
+    rendered = _rendered(name, entry.methods[0], entry.formats[0])
+
+    assert rendered.headers == {}
 
 
 @pytest.mark.parametrize("form", FORMATS)

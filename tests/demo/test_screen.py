@@ -15,6 +15,7 @@ from cdrhook.demo.screen import (
     YELLOW,
     Screen,
     attempt_text,
+    carried_text,
     fate_of,
 )
 
@@ -27,7 +28,7 @@ def attempt(number: int = 1, **values: Any) -> dict[str, Any]:
 
 
 def test_a_delivered_attempt_tells_the_signature() -> None:
-    text, colour = attempt_text("healthy", attempt(), "", "valid")
+    text, colour = attempt_text("healthy", attempt(), "", "signature valid")
     assert text == "healthy   attempt 1  200 after 4 ms; signature valid"
     assert colour == GREEN
 
@@ -37,7 +38,7 @@ def test_a_delivered_attempt_tells_the_signature() -> None:
 )
 def test_a_failed_attempt_tells_what_comes_next(fate: str, expected: str) -> None:
     failed = attempt(status_code=None, error_class="timeout", duration_ms=10_004)
-    text, colour = attempt_text("hangs", failed, fate, "valid")
+    text, colour = attempt_text("hangs", failed, fate, "signature valid")
     assert text == f"hangs     attempt 1  timeout after 10.0 s; {fate}"
     assert colour == expected
 
@@ -63,6 +64,14 @@ def test_what_comes_next_follows_from_the_state(state: str, expected: str) -> No
 def test_nothing_comes_next_after_an_attempt_that_was_followed_by_another() -> None:
     delivery = {"state": "failed", "attempts": [attempt(1), attempt(2)]}
     assert fate_of(delivery, 1, NOW) == ""
+
+
+@pytest.mark.parametrize(
+    ("uids", "expected"),
+    [(["0123456789"], "01234567"), (["0123456789", "1", "2"], "01234567+2"), ([], "")],
+)
+def test_what_a_delivery_carries_is_short(uids: list[str], expected: str) -> None:
+    assert carried_text(uids) == expected
 
 
 def test_without_a_terminal_lines_are_plain() -> None:

@@ -26,7 +26,7 @@ READY_SECONDS = 90
 class Stack:
     """Talks to it as strangers do: commands, HTTP, signals."""
 
-    def __init__(self) -> None:
+    def __init__(self, **settings: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="cdrhook-e2e-"))
         self.port = environment.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -37,6 +37,9 @@ class Stack:
             "DJANGO_SUPERUSER_USERNAME": "admin",
             "DJANGO_SUPERUSER_PASSWORD": secrets.token_hex(8),
             "LOG_LEVEL": "INFO",
+            # Windows of 2 s, so that nobody waits for 5 minutes.
+            "CDRHOOK_FEED_SECONDS": "2",
+            **settings,
         }
         self.env.pop("REDIS_URL")
         if environment.DATABASE == "postgres":
@@ -87,6 +90,15 @@ class Stack:
         token = self.command("createtoken", "--tenant", name, *scopes)["token"]
         return Tenant(self, name, token)
 
+    def partner(self) -> Partner:
+        """A new partner with one tenant and a token of every scope."""
+        made = self.command("createpartner", "Operator")["id"]
+        name = f"t-{secrets.token_hex(4)}"
+        self.command("createtenant", name, "--external-id", name, "--partner", made)
+        scopes = [word for scope in SCOPES for word in ("--scope", scope)]
+        token = self.command("createtoken", "--partner", made, *scopes)["token"]
+        return Partner(self, name, token)
+
     def workers(self) -> list[psutil.Process]:
         """The Celery workers among the children."""
         children = psutil.Process(self.process.pid).children(recursive=True)
@@ -135,6 +147,16 @@ class Tenant:
             self.stack.url + path, data=data, headers=self.headers, timeout=60
         )
 
+    def change(self, webhook: str, **settings: Any) -> None:
+        """Changes a webhook's settings."""
+        changed = self.stack.session.patch(
+            f"{self.stack.url}/api/v1/webhooks/{webhook}",
+            json=settings,
+            headers=self.headers,
+            timeout=60,
+        )
+        assert changed.status_code == 200, changed.text
+
     def get(self, path: str, **params: Any) -> Any:
         """GETs JSON."""
         answer = self.stack.session.get(
@@ -149,6 +171,15 @@ class Tenant:
             "/api/v1/deliveries", limit=200, **params
         )["items"]
         return items
+
+
+class Partner(Tenant):
+    """A partner of a stack, its token, and its one tenant."""
+
+    def take(self, *cdrs: Any) -> None:
+        """Has the tenant's calls accepted."""
+        path = f"/api/v1/cdrs?tenant={self.external_id}"
+        assert self.post({"cdrs": cdrs}, path).status_code == 202
 
 
 def call(uid: str, **values: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from dispatcher.values import (
     Contact,
     Dialer,
     DialerItem,
+    Direction,
     Leg,
     Legs,
     Line,
@@ -21,6 +22,8 @@ from dispatcher.values import (
     Rating,
     Recording,
     Subscription,
+    Summary,
+    Window,
 )
 
 NIL: Final = "00000000-0000-0000-0000-000000000000"
@@ -166,12 +169,178 @@ HARD: Final = Cdr(
     dialer=Dialer(client_id="acme", callrequest_id="", phonebooks=(DialerItem(),)),
 )
 
+# The examples of thehub.txt, as CDRs: calls, and summaries of other calls.
+_HUB: Final = "https://smsapi.thehubwork.com/api/cdr/call-recording"
+_ONE, _OTHER = "+442031703746", "+442039702436"
+
+
+def _hub_call(
+    uid: str, minute: int, seconds: int, direction: Direction, duration: int
+) -> CarriedCdr:
+    inbound = direction == "inbound"
+    cdr = Cdr(
+        uid=uid,
+        started_at=dt.datetime(2025, 9, 1, 12, tzinfo=dt.UTC)
+        + dt.timedelta(minutes=minute, seconds=seconds),
+        direction=direction,
+        disposition="answered",
+        caller=Caller(number=_ONE if inbound else _OTHER),
+        dialed=Line(number=_OTHER if inbound else _ONE),
+        duration=duration,
+    )
+    return carried(
+        cdr, tenant_zone="Europe/London", recording_url=f"{_HUB}/{uid}?token=1234"
+    )
+
+
+def _hub_summary(uid: str, start: int, transcription: str, summary: str) -> CarriedCdr:
+    cdr = Cdr(uid=uid, started_at=dt.datetime.fromtimestamp(start, dt.UTC))
+    said = Summary(transcription=transcription, summary=summary)
+    return carried(cdr, summary=said)
+
+
+def hub_calls() -> list[CarriedCdr]:
+    """The calls of the document's first example, the last one first."""
+    return [
+        _hub_call("pbx01-1756728656.923783", 181, 17, "inbound", 348),
+        _hub_call("pbx01-1756728013.921580", 0, 12, "inbound", 348),
+        _hub_call("pbx01-1756728615.921580", 120, 12, "outbound", 54),
+    ]
+
+
+def hub_summaries() -> list[CarriedCdr]:
+    """The calls of the document's second example."""
+    return [
+        _hub_summary(
+            "voip01-1770877300.19943444",
+            1770877300,
+            "No speech",
+            "The call had no speech.",
+        ),
+        _hub_summary(
+            "voip01-1770877720.19943491",
+            1770877720,
+            "No speech",
+            "The call transcription contains no speech or content to summarize.",
+        ),
+        _hub_summary(
+            "voip01-1770877892.19943581",
+            1770877892,
+            "Hello. Hello. This is sales call with my internal number.",
+            "A sales call was initiated, and the caller identified themselves with an"
+            " internal number.",
+        ),
+    ]
+
+
+# A feed's window, and a call in it that came in as a record of Webex' own: every name
+# of its reference, spelt as real records spell them, and one that is in none.
+WINDOW: Final = Window(
+    start=dt.datetime(2024, 5, 29, 8, 35, tzinfo=dt.UTC),
+    end=dt.datetime(2024, 5, 29, 8, 40, tzinfo=dt.UTC),
+    sequence=7,
+)
+_ORG: Final = "11111111-2222-3333-4444-555555555555"
+WEBEX: Final = {
+    "Start time": "2024-05-29T08:37:35.545Z",
+    "Answer time": "2024-05-29T08:37:39.551Z",
+    "Duration": 56,
+    "Answered": "true",
+    "Direction": "ORIGINATING",
+    "Called line ID": "Sales",
+    "Call ID": "SSE083735545290524-1@192.0.2.29",
+    "Calling line ID": "Front desk",
+    "Call type": "SIP_ENTERPRISE",
+    "Client type": "WXC_CLIENT",
+    "Client version": "1.0.2.3",
+    "Correlation ID": "66666666-2222-3333-4444-555555555555",
+    "International country": "GB",
+    "Local SessionID": "82bb0000000000000000000000000001",
+    "Device MAC": "00005E005301",
+    "Inbound trunk": "Trunk in",
+    "Org UUID": _ORG,
+    "Original reason": "UserBusy",
+    "OS type": "na",
+    "Outbound trunk": "Trunk out",
+    "Redirect reason": "Unavailable",
+    "Related reason": "CallQueue",
+    "Report ID": "77777777-2222-3333-4444-555555555555",
+    "Report time": "2024-05-29T08:38:52.723Z",
+    "Route group": "Group A",
+    "Site main number": "+441632960000",
+    "Site timezone": "60",
+    "Sub client type": "MOBILE_NETWORK",
+    "User UUID": "88888888-2222-3333-4444-555555555555",
+    "User": "Front desk",
+    "User type": "User",
+    "Called number": "2002",
+    "Calling number": "2001",
+    "Location": "Main site",
+    "Dialed digits": "2002",
+    "Releasing party": "Remote",
+    "Remote SessionID": "82bb0000000000000000000000000002",
+    "Redirecting number": "+441632960001",
+    "Site UUID": "99999999-2222-3333-4444-555555555555",
+    "Department ID": "99999999-2222-3333-4444-555555555551",
+    "Transfer related call ID": "2340586843:0A",
+    "Authorization code": "107",
+    "Model": "8851-3PCC",
+    "Call transfer time": "2024-05-29T08:38:29.707Z",
+    "User number": "+441632960002",
+    "Local call ID": "113104021:0",
+    "Remote call ID": "113103977:0",
+    "Network call ID": "BW083735545290524-1@192.0.2.30",
+    "Related call ID": "760583469:0",
+    "Call outcome": "Success",
+    "Call outcome reason": "Normal",
+    "Answer indicator": "Yes-PostRedirection",
+    "Ring duration": "4",
+    "Release time": "2024-05-29T08:38:31.621Z",
+    "Final local SessionID": "82bb0000000000000000000000000003",
+    "Final remote SessionID": "82bb0000000000000000000000000004",
+    "PSTN vendor name": "Vendor",
+    "PSTN legal entity": "Entity",
+    "PSTN vendor org ID": "99999999-2222-3333-4444-555555555552",
+    "PSTN provider ID": "99999999-2222-3333-4444-555555555553",
+    "External customer ID": "",
+    "Redirecting party UUID": "99999999-2222-3333-4444-555555555554",
+    "Public Calling IP Address": "NA",
+    "Public Called IP Address": "NA",
+    "Caller ID number": "2003",
+    "External caller ID number": "2004",
+    "Device owner UUID": "99999999-2222-3333-4444-555555555556",
+    "Call Recording Platform Name": "Webex",
+    "Call Recording Result": "successful",
+    "Call Recording Trigger": "always",
+    "Original called party UUID": "99999999-2222-3333-4444-555555555557",
+    "Recall type": "",
+    "Auto Attendant Key Pressed": "NA",
+    "Queue type": "Call Queue",
+    "Answered elsewhere": "",
+    "Hold duration": 0,
+    "Route list calls overage": "",
+    "Caller Reputation Score": "4.5",
+    "Caller Reputation Service Result": "allow",
+    "Caller Reputation Score Reason": "known",
+    "Interaction ID": "99999999-2222-3333-4444-555555555558",
+    "WxCC consult merge status": "NA",
+    "ELIN": "",
+    "Emergency number source": "",
+    "Transfer type": "",
+    "Transfer type context": "",
+    "Answer reason": "",
+    "Name of tomorrow": ["kept", 0.0350],
+}
+WEBEX_OWN: Final = Cdr(
+    uid="call-4", started_at=STARTED, direction="inbound", extra={"webex": WEBEX}
+)
+
 RECORDS: Final = {"documented": DOCUMENTED, "rich": RICH, "empty": EMPTY, "hard": HARD}
 
 
-def carried(cdr: Cdr) -> CarriedCdr:
-    """The CDR as a delivery carries it, under a fixed id."""
-    return CarriedCdr(id=CDR_ID, cdr=cdr)
+def carried(cdr: Cdr, **changes: Any) -> CarriedCdr:
+    """The CDR as a delivery carries it, under a fixed id unless changed."""
+    return CarriedCdr(**{"id": CDR_ID, "cdr": cdr, **changes})
 
 
 def subscription(**changes: Any) -> Subscription:

@@ -1,6 +1,7 @@
 """The flat style against newfies.txt: 19 fields, always, with their types."""
 
 import dataclasses
+import datetime as dt
 import json
 from urllib.parse import parse_qsl
 
@@ -54,6 +55,19 @@ def test_it_sends_the_documents_19_fields_in_its_order():
 @pytest.mark.parametrize("key", DOCUMENTED_TYPES)
 def test_a_known_field_has_the_documented_type(key):
     assert TYPES[type(_json(RICH)[key])] == DOCUMENTED_TYPES[key]
+
+
+def test_the_items_of_arrays_have_the_documented_types():
+    sent = _json(RICH)
+
+    assert {TYPES[type(book)] for book in sent["list_phonebook_id"]} == {"number"}
+    assert {TYPES[type(book)] for book in sent["list_phonebook_name"]} == {"string"}
+
+
+def test_the_call_date_is_a_date_time_with_offset():
+    sent = dt.datetime.fromisoformat(_json(RICH)["call_date"])
+
+    assert (sent, sent.utcoffset()) == (RICH.started_at, dt.timedelta(hours=-4))
 
 
 @pytest.mark.parametrize("key", sorted(DOCUMENTED_TYPES.keys() - ALWAYS_KNOWN))

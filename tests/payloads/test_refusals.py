@@ -1,7 +1,5 @@
 """What a webhook's style does not allow is refused by field and reason."""
 
-import dataclasses
-
 import pytest
 
 from dispatcher.payloads.registry import STYLES, UnknownStyleError, style
@@ -13,15 +11,6 @@ ALLOWED = {
     "has_filters": False,
     "owner": "tenant",
 }
-# A style as strict as batch and feed together, which bundle and take nothing extra.
-STRICT = dataclasses.replace(
-    style("flat"),
-    name="strict",
-    owners=("partner",),
-    formats=("json",),
-    filters=False,
-    custom_data=False,
-)
 
 
 def _refusals(entry, **settings):
@@ -63,23 +52,39 @@ def test_flat_takes_custom_data_of_other_names_and_filters():
     assert _refusals(style("flat"), custom_data=["hook"], has_filters=True) == []
 
 
-@pytest.mark.parametrize("name", STYLES)
+@pytest.mark.parametrize(
+    "name", [name for name, entry in STYLES.items() if entry.custom_data]
+)
 def test_a_custom_key_may_not_be_empty(name):
     assert _refusals(style(name), custom_data=[" "]) == [
         ("custom_data", "a key is empty")
     ]
 
 
-def test_a_strict_style_names_everything_that_it_does_not_take():
+def test_the_feed_names_everything_that_it_does_not_take():
     refused = _refusals(
-        STRICT, format="form", custom_data=["a"], has_filters=True, owner="tenant"
+        style("feed"),
+        method="PUT",
+        format="form",
+        custom_data=["a"],
+        has_filters=True,
+        owner="tenant",
     )
 
     assert refused == [
-        ("format", 'style strict takes json, not "form"'),
-        ("style", "style strict belongs to a partner"),
-        ("filters", "style strict takes no filters"),
-        ("custom_data", "style strict takes no custom data"),
+        ("method", 'style feed takes POST, not "PUT"'),
+        ("format", 'style feed takes json, not "form"'),
+        ("style", "style feed belongs to a partner"),
+        ("filters", "style feed takes no filters"),
+        ("custom_data", "style feed takes no custom data"),
+    ]
+
+
+def test_a_batch_takes_filters_and_belongs_to_a_tenant_alone():
+    assert _refusals(style("batch"), has_filters=True) == []
+    assert _refusals(style("batch"), owner="partner", custom_data=["a"]) == [
+        ("style", "style batch belongs to a tenant"),
+        ("custom_data", "style batch takes no custom data"),
     ]
 
 

@@ -67,6 +67,13 @@ def claim_all(webhook: Webhook, now: dt.datetime) -> list[Claimed]:
     return [item for run in claim_now(webhook, now).runs for item in run]
 
 
+def claim_on(webhook: Webhook, now: dt.datetime) -> list[Claimed]:
+    """What claims give one after another, for as long as they ask to be made again."""
+    claimed = claim_now(webhook, now)
+    items = [item for run in claimed.runs for item in run]
+    return items + claim_on(webhook, now) if claimed.wait_until == now else items
+
+
 def answer(status: int, at: dt.datetime, *, took_ms: int = 5) -> Outcome:
     """What the sending room would tell of an answer with this status."""
     delivered = status in (200, 201)

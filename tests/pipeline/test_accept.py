@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from types import SimpleNamespace
 
 import pytest
@@ -171,3 +172,14 @@ def test_who_waits_too_long_for_the_one_writer_of_sqlite_is_told_so(
         take(acme, call("c-1"))
 
     assert take(acme, call("c-1")).accepted == 1
+
+
+@pytest.mark.parametrize("hours", [-23.9, -16, 16, 23.9])
+def test_times_of_any_offset_are_taken(acme, take, hours):
+    there = dt.timezone(dt.timedelta(hours=hours))
+    started = dt.datetime(2026, 11, 20, 9, 0, tzinfo=there)
+
+    taken = take(acme, call("c-1", started_at=started, ended_at=started))
+
+    assert taken.accepted == 1
+    assert StoredCdr.objects.get().started_at == started

@@ -14,6 +14,8 @@ from typing import IO, TYPE_CHECKING
 
 import pytest
 
+from dispatcher.sending.signing import spark_signature
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -86,6 +88,36 @@ def test_without_json_it_prints_a_line_for_people(start: Start) -> None:
     line = process.stdout.readline()
     assert "POST /hook -> 200  webhook-id w-1  signature none" in line
     assert line.endswith("11 bytes  hello there\n")
+
+
+FEED = {
+    "x_spark_signature": spark_signature("s", b"{}"),
+    "cdrhook_window_start": "2026-11-23T16:50:00.000Z",
+    "cdrhook_window_end": "2026-11-23T16:55:00.000Z",
+    "cdrhook_sequence": "7",
+    "cdrhook_count": "2",
+    "cdrhook_late": "1",
+}
+
+
+def test_of_a_feed_it_tells_the_older_signature_and_the_window(start: Start) -> None:
+    process = start("--port", "0", "--secret", "s")
+    post(port_in(process.stdout), "/feed", b"{}", **FEED)
+    assert process.stdout is not None
+    assert (
+        "  signature none  X-Spark-Signature valid"
+        "  window 2026-11-23T16:50:00.000Z to 2026-11-23T16:55:00.000Z"
+        "  sequence 7  count 2  late  2 bytes  {}\n"
+    ) in process.stdout.readline()
+
+
+def test_with_json_the_older_signature_has_a_key_of_its_own(start: Start) -> None:
+    process = start("--port", "0", "--secret", "s", "--json")
+    post(port_in(process.stderr), "/feed", b"{ }", **FEED)
+    assert process.stdout is not None
+    line = json.loads(process.stdout.readline())
+    assert (line["signature"], line["spark_signature"]) == ("none", "invalid")
+    assert line["headers"]["cdrhook-sequence"] == "7"
 
 
 def test_a_wrong_answer_is_bad_usage() -> None:

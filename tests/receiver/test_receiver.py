@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cdrhook.receiver import Answer, Received, Receiver, check_signature, parse_answers
-from dispatcher.sending.signing import new_secret, sign
+from dispatcher.sending.signing import new_secret, sign, spark_signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,6 +174,25 @@ def test_one_good_signature_of_several_will_do() -> None:
         "webhook-signature": f"v1,b2xk {good}",
     }
     assert check_signature(SECRET, headers, b"body", now=1000.0) == "valid"
+
+
+@pytest.mark.parametrize(
+    ("secret", "expected"), [(SECRET, "valid"), ("", "unchecked"), ("other", "invalid")]
+)
+def test_it_verifies_x_spark_signature_as_well(secret: str, expected: str) -> None:
+    with Trial(secret=secret) as trial:
+        trial.send(
+            b'{"items": []}',
+            x_spark_signature=spark_signature(SECRET, b'{"items": []}'),
+        )
+        received = trial.last()
+    assert (received.spark_signature, received.signature) == (expected, "none")
+
+
+def test_without_x_spark_signature_there_is_nothing_to_verify() -> None:
+    with Trial(secret=SECRET) as trial:
+        trial.send()
+        assert trial.last().spark_signature == "none"
 
 
 def test_answers_are_read_from_text() -> None:

@@ -1,6 +1,7 @@
 """What goes over the wire, byte by byte, and what does not."""
 
 import datetime as dt
+import hmac
 from dataclasses import replace
 
 import pytest
@@ -54,6 +55,36 @@ def test_receivers_verify_the_signature_of_a_body(door, receive, method):
     for secret in (SECRET, OLD_SECRET):
         assert Webhook(secret).verify(got.body, got.headers) == {"a": 1}
     assert got.line.startswith(method)
+
+
+def test_a_feed_bears_the_spark_signature_of_the_oldest_secret_that_holds(
+    door, receive
+):
+    receiver = receive(answer(200), answer(200))
+    for secrets in ((SECRET, OLD_SECRET), (SECRET,)):
+        attempt(door, receiver.url(), secrets=secrets, spark=True)
+    assert [got.headers["x-spark-signature"] for got in receiver.requests] == [
+        hmac.new(secret.encode(), got.body, "sha1").hexdigest()
+        for secret, got in zip((OLD_SECRET, SECRET), receiver.requests, strict=True)
+    ]
+
+
+def test_no_other_style_bears_a_spark_signature(door, receive):
+    receiver = receive(answer(200))
+    attempt(door, receiver.url(), secrets=(SECRET,))
+    assert "x-spark-signature" not in receiver.requests[0].headers
+
+
+def test_the_headers_of_a_style_are_sent(door, receive):
+    receiver = receive(answer(200))
+    outgoing_request = outgoing(receiver.url())
+    rendered = replace(outgoing_request.request, headers={"cdrhook-count": "3"})
+    send(
+        door,
+        replace(outgoing_request, request=rendered),
+        clock=lambda: dt.datetime.now(dt.UTC),
+    )
+    assert receiver.requests[0].headers["cdrhook-count"] == "3"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psutil
@@ -62,7 +63,8 @@ class Supervised:
 
     def __exit__(self, *_: object) -> None:
         for process in self.members():
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # it died with its parent just now
+                process.kill()
         self.process.wait()
         self._reader.join(5)
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from cdrhook.supervisor.programs import programs
 from cdrhook.supervisor.valkey import LAST_STAGE
 
 
-def lines(*, has_one_writer: bool, cores: int = 2) -> dict[str, str]:
-    found = programs(has_one_writer=has_one_writer, cores=cores)
+def lines(
+    *, has_one_writer: bool, cores: int = 2, has_summaries: bool = False
+) -> dict[str, str]:
+    found = programs(
+        has_one_writer=has_one_writer, cores=cores, has_summaries=has_summaries
+    )
     return {one.name: " ".join(one.command) for one in found}
 
 
@@ -26,15 +32,25 @@ def test_postgresql_gets_a_worker_a_core_and_one_for_the_slow_lane() -> None:
     assert "--queues slow " in found["slow"]
 
 
+@pytest.mark.parametrize("has_one_writer", [True, False])
+def test_summaries_have_a_worker_of_their_own_if_their_packages_are_installed(
+    has_one_writer: bool,
+) -> None:
+    found = lines(has_one_writer=has_one_writer, has_summaries=True)
+    assert "--queues summaries --hostname summaries@%h" in found["summaries"]
+    assert "--pool threads --concurrency 4" in found["summaries"]
+    assert sum("summaries" in line for line in found.values()) == 1
+
+
 def test_only_workers_say_worker_in_their_command_lines() -> None:
-    found = lines(has_one_writer=False)
+    found = lines(has_one_writer=False, has_summaries=True)
     said = {name for name, line in found.items() if " worker " in line}
-    assert said == {"fast1", "fast2", "slow"}
+    assert said == {"fast1", "fast2", "slow", "summaries"}
     assert "worker" not in found["web"].replace(str(Path.cwd()), "")
 
 
 def test_web_and_beat_stop_first_then_workers_then_valkey_within_20_seconds() -> None:
-    found = programs(has_one_writer=True, cores=1)
+    found = programs(has_one_writer=True, cores=1, has_summaries=True)
     stages = {one.name: one.stage for one in found}
     assert stages["web"] == stages["beat"] < stages["worker"] < LAST_STAGE
     longest = {one.stage: one.grace_seconds for one in found}

@@ -38,6 +38,7 @@ _SETTINGS = (
     "batch_size",
     "batch_seconds",
     "resource",
+    "late_records",
 )
 
 
@@ -64,6 +65,8 @@ class Command(AnsweringCommand):
         add("--batch-size", type=int, metavar="N")
         add("--batch-seconds", type=int, metavar="N")
         add("--resource", choices=("analytics", "billing"))
+        add("--late-records", choices=("send", "api_only"))
+        add("--empty-windows", action="store_true", help="a feed sends those, too")
         add("--inactive", action="store_true")
 
     def answer(self, **options: Any) -> Answer:
@@ -76,6 +79,7 @@ class Command(AnsweringCommand):
             custom_data=tuple(options["custom"]),
             headers=tuple(options["header"]),
             active=not options["inactive"],
+            empty_windows=options["empty_windows"],
         )
         webhook, secret = create_webhook(draft, now=timezone.now())
         signed = f"Its secret, shown this once:\n{secret}" if secret else "Unsigned."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,20 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from cdrhook.demo.demo import Demo
-from cdrhook.demo.webhooks import STYLES
+from cdrhook.demo.plays.registry import DEFAULT, PLAYS
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
+
+    from cdrhook.demo.plays.base import Play
+
+
+def _play(style: str) -> Play:
+    if style not in PLAYS:
+        *others, last = PLAYS
+        either = f"{', '.join(others)} or {last}"
+        raise argparse.ArgumentTypeError(f'STYLE may be {either}, not "{style}"')
+    return PLAYS[style]
 
 
 class Command(BaseCommand):
@@ -33,8 +44,10 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--style",
-            choices=STYLES,
-            default=os.environ.get("STYLE") or "envelope",
+            type=_play,
+            # Text, so that it is judged like an argument.
+            default=os.environ.get("STYLE") or DEFAULT,
+            metavar="|".join(PLAYS),
             help="payload style; also as STYLE in the environment",
         )
 
@@ -43,7 +56,7 @@ class Command(BaseCommand):
         try:
             demo = Demo(
                 wanted_port=settings.PORT,
-                style=options["style"],
+                play=options["style"],
                 exit_after=options["exit_after"],
             )
             went_well = demo.run()

@@ -30,6 +30,7 @@ def as_json(received: Received) -> str:
             "body": received.body.decode(errors="replace"),
             "webhook_id": received.webhook_id,
             "signature": received.signature,
+            "spark_signature": received.spark_signature,
             "answered": received.answered,
         },
         ensure_ascii=False,
@@ -45,8 +46,24 @@ def as_text(received: Received) -> str:
     return (
         f"{received.time.astimezone():%H:%M:%S} {received.method} {received.path}"
         f" -> {received.answered}  webhook-id {received.webhook_id or '-'}"
-        f"  signature {received.signature}  {len(received.body)} bytes  {shown}"
+        f"  signature {received.signature}{_of_feed(received)}"
+        f"  {len(received.body)} bytes  {shown}"
     )
+
+
+def _of_feed(received: Received) -> str:
+    """What only a feed's deliveries have: the older signature, and their window."""
+    text = ""
+    if received.spark_signature != "none":
+        text += f"  X-Spark-Signature {received.spark_signature}"
+    headers = received.headers
+    if "cdrhook-window-start" in headers:
+        start, end, number, count = (
+            headers.get(f"cdrhook-{name}", "-")
+            for name in ("window-start", "window-end", "sequence", "count")
+        )
+        text += f"  window {start} to {end}  sequence {number}  count {count}"
+    return f"{text}  late" if headers.get("cdrhook-late") == "1" else text
 
 
 def _answers(text: str) -> tuple[Answer, ...]:
