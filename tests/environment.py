@@ -6,20 +6,14 @@ CDRHOOK_TEST_DATABASE chooses the database: sqlite (a file, the default) or post
 from __future__ import annotations
 
 import os
-import socket
 import tempfile
 from pathlib import Path
 
+from cdrhook.supervisor.ports import free_port
+from tests import programs
+
 FOLDER = Path(tempfile.mkdtemp(prefix="cdrhook-test-"))
 DATABASE = os.environ.get("CDRHOOK_TEST_DATABASE", "sqlite")
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on just now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 POSTGRES_PORT = free_port()
@@ -28,7 +22,7 @@ VALKEY_PORT = free_port()
 
 def postgres_url(name: str) -> str:
     """The URL of a database of the suite's PostgreSQL."""
-    return f"postgres://cdrhook@127.0.0.1:{POSTGRES_PORT}/{name}"
+    return programs.postgres_url(POSTGRES_PORT, name)
 
 
 os.environ.update(

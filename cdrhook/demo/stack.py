@@ -14,9 +14,9 @@ import time
 from typing import IO, TYPE_CHECKING, Final
 
 from cdrhook.demo.memory import ADMIN
+from cdrhook.supervisor.ports import free_port
 from cdrhook.supervisor.process import Process, Program
 from cdrhook.supervisor.ready import is_ready
-from cdrhook.supervisor.valkey import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from cdrhook.supervisor.folder import write_private
+from cdrhook.supervisor.ports import free_port
 from cdrhook.supervisor.process import Program
 
 if TYPE_CHECKING:
@@ -82,13 +83,6 @@ def choose_address(folder: Path) -> Address:
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
         return Address(socket_path=path)
     return Address(port=free_port(), password=secrets.token_urlsafe(32))
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def program(folder: Path, address: Address) -> Program:

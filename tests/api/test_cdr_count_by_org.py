@@ -15,6 +15,7 @@ import time_machine
 from django.db import OperationalError
 from django.test import Client
 
+from cdrhook.supervisor.ports import free_port
 from dispatcher import broker as broker_module
 from dispatcher.api.partner_query import ON_THE_WAY
 from dispatcher.models import ApiToken, Partner, Tenant, Webhook
@@ -33,7 +34,6 @@ from tests.api.reconciliation import (
     refused,
     text,
 )
-from tests.environment import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -96,6 +96,8 @@ def test_styles_can_be_tried_one_after_the_other(
     batch = run(tmp_path, taken_port, "--style", "batch", "--exit-after", "2")
     feed = run(tmp_path, taken_port, "--style", "feed", "--exit-after", "1")
     # then each says what is shortened, and shows what it is about
+    assert batch.returncode == 0, batch.stdout
+    assert feed.returncode == 0, feed.stdout
     assert "Shortened: a batch closes at 5 calls" in batch.stdout
     assert "the batch was closed because" in batch.stdout
     assert "206  Content-Range: bytes 0-99/32044  audio/wav" in batch.stdout

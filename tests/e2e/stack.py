@@ -16,8 +16,9 @@ from typing import Any
 import psutil
 import requests
 
+from cdrhook.supervisor.ports import free_port
 from tests import environment, servers
-from tests.servers import wait_for
+from tests.programs import wait_for
 
 CDRHOOK = Path(sys.executable).with_name("cdrhook")
 READY_SECONDS = 90
@@ -28,7 +29,7 @@ class Stack:
 
     def __init__(self, **settings: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="cdrhook-e2e-"))
-        self.port = environment.free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.env = {
             **os.environ,

@@ -10,10 +10,10 @@ import pytest
 import requests
 from standardwebhooks import Webhook
 
+from cdrhook.supervisor.ports import free_port
 from tests import debian
 from tests.e2e.stack import call
-from tests.environment import free_port
-from tests.servers import running, wait_for
+from tests.programs import running, wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.e2e.stack import call
-from tests.servers import wait_for
+from tests.programs import wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -16,7 +16,7 @@ from dispatcher.pipeline.drain import Drainer
 from dispatcher.pipeline.record import record as really_record
 from dispatcher.pipeline.timers import Timers
 from tests.pipeline.conftest import answer, call
-from tests.servers import wait_for
+from tests.programs import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

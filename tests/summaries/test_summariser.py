@@ -6,9 +6,9 @@ import datetime as dt
 
 import pytest
 
+from cdrhook.supervisor.ports import free_port
 from dispatcher.summaries import summariser
 from dispatcher.summaries.errors import ServiceError
-from tests.environment import free_port
 from tests.summaries.fake_services import (
     DROP,
     HANG,

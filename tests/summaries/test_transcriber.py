@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
+from cdrhook.supervisor.ports import free_port
 from dispatcher.summaries import transcriber
 from dispatcher.summaries.errors import ServiceError
 from dispatcher.summaries.transcriber import Pending
-from tests.environment import free_port
 from tests.summaries.fake_services import (
     ASSEMBLYAI_KEY,
     DROP,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from tests.servers import wait_for
+from tests.programs import wait_for
 
 if TYPE_CHECKING:
     import signal

@@ -62,6 +62,6 @@ def test_a_terminal_that_is_gone_changes_nothing() -> None:
 
 
 def _wait_for_lines(stream: io.BytesIO, count: int) -> None:
-    from tests.servers import wait_for
+    from tests.programs import wait_for
 
     wait_for("output", lambda: stream.getvalue().count(b"\n") >= count, 5)

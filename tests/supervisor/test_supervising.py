@@ -8,7 +8,7 @@ import time
 import psutil
 import pytest
 
-from tests.servers import wait_for
+from tests.programs import wait_for
 from tests.supervisor.supervised import (
     Supervised,
     is_pid_alive,

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.e2e.stack import CDRHOOK, Stack
-from tests.servers import wait_for
+from tests.programs import wait_for
 from tests.supervisor.supervised import is_alive, wait_until_gone
 
 if TYPE_CHECKING:

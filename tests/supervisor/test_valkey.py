@@ -13,6 +13,7 @@ from redis import Redis
 
 from cdrhook.settings import _broker_url
 from cdrhook.supervisor import valkey
+from cdrhook.supervisor.ports import free_port
 from cdrhook.supervisor.valkey import Address
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def test_a_platform_without_a_server_is_told_what_to_do(
 
 def test_it_gives_up_on_a_server_that_does_not_answer() -> None:
     naps: list[float] = []
-    address = Address(port=valkey.free_port())
+    address = Address(port=free_port())
     assert not valkey.wait_until_it_answers(address, 0.05, sleep=naps.append)
     assert naps
 

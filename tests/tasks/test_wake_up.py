@@ -9,10 +9,10 @@ from kombu.exceptions import KombuError
 from redis import Redis
 
 from cdrhook.celery import app
+from cdrhook.supervisor.ports import free_port
 from dispatcher import broker as broker_module
 from dispatcher import tasks
 from dispatcher.models import Webhook
-from tests.environment import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

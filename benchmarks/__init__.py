@@ -1,0 +1,1 @@
+"""Measures cdrhook beside what else one could use: `make bench`."""

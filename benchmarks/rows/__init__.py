@@ -1,0 +1,1 @@
+"""What is measured, one file a row of the table."""
