@@ -1,7 +1,7 @@
 # What people and CI run. Needs python3.11 (or newer), pip, venv, make and git; no root.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo run test lint lock clean
+.PHONY: help setup dev demo run test bench lint lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,6 +15,7 @@ export UV_COMPILE_BYTECODE := 1
 # A stamp is named after what it stands for: nothing is done where it exists already.
 RUNTIME := $(VENV)/.runtime-$(shell cat requirements.txt pyproject.toml | cksum | cut -d' ' -f1)
 DEV := $(VENV)/.dev-$(shell cat requirements-dev.txt pyproject.toml | cksum | cut -d' ' -f1)
+BENCH := $(VENV)/.bench-$(shell cat requirements-bench.txt pyproject.toml | cksum | cut -d' ' -f1)
 
 help:
 	@echo "make setup   sets up $(VENV), nothing else"
@@ -22,6 +23,9 @@ help:
 	@echo "             STYLE=batch, feed, flat or envelope chooses the payload style"
 	@echo "make run     runs it: web, workers, beat and Valkey (Ctrl-C ends it)"
 	@echo "make test    runs the tests on SQLite and on PostgreSQL"
+	@echo "make bench   measures speed and fairness, up to an hour; goes on where it was stopped;"
+	@echo "             QUICK=1 only shows that it works, ROWS=\"drain ingest\" measures these"
+	@echo "             anew, FRESH=1 all"
 	@echo "make lint    checks style, types, layers and settings"
 	@echo "make lock    renews requirements*.txt from pyproject.toml"
 	@echo "make clean   removes $(VENV) and caches; the data in var/ stays"
@@ -54,6 +58,11 @@ test: $(DEV)
 	if [ -n "$$failed" ]; then echo "== failed:$$failed"; exit 1; fi; \
 	echo "== all tests passed"
 
+# `exec`, so that a signal to make's child reaches what stops every server.
+bench: $(BENCH)
+	@exec $(BIN)/python -m benchmarks $(if $(filter-out 0,$(QUICK)),--quick) \
+	  $(if $(filter-out 0,$(FRESH)),--fresh) $(ROWS)
+
 # Settings as they are in production, so that nothing but the code is judged.
 lint: export DEBUG := 0
 lint: export DATABASE_URL := sqlite://:memory:
@@ -66,7 +75,7 @@ lint: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
-	$(BIN)/mypy cdrhook dispatcher tests
+	$(BIN)/mypy cdrhook dispatcher tests benchmarks
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
@@ -74,7 +83,10 @@ lint: $(DEV)
 lock: $(DEV)
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
 	  --all-extras --generate-hashes \
-	  --no-emit-index-url --quiet -o requirements-dev.txt
+	  --no-emit-index-url --quiet -o requirements-bench.txt
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
+	  --extra postgres --extra summaries --extra dev -c requirements-bench.txt \
+	  --generate-hashes --no-emit-index-url --quiet -o requirements-dev.txt
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
 	  --extra postgres --extra summaries -c requirements-dev.txt \
 	  --generate-hashes --no-emit-index-url --quiet -o requirements.txt
@@ -93,6 +105,10 @@ $(RUNTIME): | $(BIN)/python
 $(DEV): | $(BIN)/python
 	@$(call install,requirements-dev.txt)
 	@rm -f $(VENV)/.dev-* $(VENV)/.runtime-*; touch $@ $(RUNTIME)
+
+$(BENCH): | $(BIN)/python
+	@$(call install,requirements-bench.txt)
+	@rm -f $(VENV)/.bench-* $(VENV)/.dev-* $(VENV)/.runtime-*; touch $@ $(DEV) $(RUNTIME)
 
 $(BIN)/python:
 	@python=""; \

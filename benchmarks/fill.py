@@ -7,12 +7,14 @@ import json
 import secrets
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from benchmarks.nginx import Nginx
     from benchmarks.stage import Stage
+    from benchmarks.stamping import Stamping
     from benchmarks.values import Measured
     from dispatcher.models import Tenant, Webhook
 
@@ -114,30 +116,41 @@ def accept(
 
 def nothing_pending(stage: Stage) -> bool:
     """True when no delivery waits any more."""
-    waiting = "SELECT EXISTS (SELECT 1 FROM dispatcher_delivery WHERE state = 'pending')"
+    waiting = (
+        "SELECT EXISTS (SELECT 1 FROM dispatcher_delivery WHERE state = 'pending')"
+    )
     return not stage.sql(waiting)[0][0]
+
+
+def _written(key: object) -> str:
+    """An id as it is sent; SQLite keeps it without hyphens."""
+    return str(key if isinstance(key, UUID) else UUID(str(key)))
 
 
 def verify_all_arrived(
     stage: Stage,
-    nginx: Nginx,
+    nginx: Nginx | Stamping,
     measured: Measured,
     *,
     deliveries: int,
     known: dict[str, int] | None = None,
+    requests: Iterable[tuple[float, str, int, str]] | None = None,
 ) -> Counter[str]:
     """Every delivery reached the receiver, and every attempt is recorded.
 
-    `deliveries`: how many there must be. Gives the paths that were asked for, counted.
+    `deliveries`: how many there must be; `requests`: what `nginx.arrived()` gave, where
+    that was read already. Gives the paths that were asked for, counted.
     """
     arrived: Counter[str] = Counter()
     paths: Counter[str] = Counter()
-    for _, webhook_id, status, path in nginx.arrived():
+    if requests is None:
+        requests = nginx.arrived()
+    for _, webhook_id, status, path in requests:
         measured.check(status == 200, "every request was answered with 200")
         arrived[webhook_id] += 1
         paths[path] += 1
     stored = {
-        str(row[0]): (row[1], row[2], row[3])
+        _written(row[0]): (row[1], row[2], row[3])
         for row in stage.sql(
             "SELECT d.id, d.state, d.attempt_count, count(a.id)"
             " FROM dispatcher_delivery d"

@@ -63,13 +63,20 @@ _DELAY: Final = """
       echo_sleep {seconds};
       echo ok;
     }}"""
+_SWITCH: Final = """
+    location /switch/ {{
+      access_log {folder}/arrived.log arrived buffer=64k flush=100ms;
+      if (-f {folder}/hanging) {{ rewrite ^ /hang$uri last; }}
+      return 200;
+    }}"""
 
 
 class Nginx:
     """Use as a context.
 
     `url(path)` answers at once; `url("after/50/x")` after 50 ms, if 50 is among
-    `delays_ms`; `url("hang/x")` not within 60 s.
+    `delays_ms`; `url("hang/x")` not within 60 s; `url("switch/x")` at once, until
+    `start_hanging()`.
     """
 
     def __init__(
@@ -89,7 +96,7 @@ class Nginx:
         if os.geteuid() == 0:
             # nginx's own workers run as nobody then.
             self._folder.chmod(0o777)
-        binary, module = _binary(self._work)
+        binary, module = find_nginx(self._work.parent / "debian")
         configuration = self._folder / "nginx.conf"
         delays = [(str(ms), ms / 1000) for ms in self._delays]
         parts = [
@@ -98,6 +105,7 @@ class Nginx:
         ]
         hang = _DELAY.format(ms="hang", seconds=HANG_SECONDS, folder=self._folder)
         parts.append(hang.replace("/after/hang/", "/hang/"))
+        parts.append(_SWITCH.format(folder=self._folder))
         configuration.write_text(
             _CONFIGURATION.format(
                 folder=self._folder,
@@ -120,6 +128,10 @@ class Nginx:
     def url(self, path: str = "") -> str:
         """Where to send to."""
         return f"http://127.0.0.1:{self.port}/{path}"
+
+    def start_hanging(self) -> None:
+        """From now on `switch/` does as `hang/` does; connections stay as they are."""
+        (self._folder / "hanging").touch()
 
     def cpu(self) -> float:
         """CPU seconds so far, its workers included."""
@@ -153,11 +165,14 @@ class Nginx:
         return False
 
 
-def _binary(work: Path) -> tuple[str, str]:
-    """nginx and its echo module: installed, else fetched and unpacked beside `work`."""
+def find_nginx(cache: Path) -> tuple[str, str]:
+    """nginx and its echo module: installed, else fetched and unpacked in `cache`.
+
+    Raises NotInstalledError.
+    """
     module = "usr/lib/nginx/modules/ngx_http_echo_module.so"
     installed = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if installed and Path("/", module).exists():
         return installed, f"/{module}"
-    root = programs.unpacked(work.parent / "debian", *PACKAGES)
+    root = programs.unpacked(cache, *PACKAGES)
     return str(root / "usr/sbin/nginx"), str(root / module)

@@ -1,4 +1,4 @@
-"""Where a row is measured: PostgreSQL, Valkey, receivers, and cdrhook's own processes.
+"""Where a row is measured: a database, Valkey, receivers, and cdrhook's own processes.
 
 Everything listens on 127.0.0.1 and is stopped by process id. The process that holds a
 Stage is a Django process with the stage's database, so that rows may use the models;
@@ -11,10 +11,10 @@ import contextlib
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import psutil
@@ -26,6 +26,7 @@ from tests import programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
 DATABASE: Final = "bench"
 POSTGRES_OPTIONS: Final = (
@@ -44,10 +45,23 @@ READY_SECONDS: Final = 60
 
 
 class Stage:
-    """Use as a context. `work` is its folder; `env` what its processes get."""
+    """Use as a context. `work` is its folder; `settings` what its processes get beside.
 
-    def __init__(self, work: Path, settings: Mapping[str, str] | None = None) -> None:
+    `sqlite`: the database is a file of SQLite's in `work`, instead of PostgreSQL.
+    `postgres`: options for PostgreSQL beside POSTGRES_OPTIONS.
+    """
+
+    def __init__(
+        self,
+        work: Path,
+        settings: Mapping[str, str] | None = None,
+        *,
+        sqlite: bool = False,
+        postgres: Sequence[str] = (),
+    ) -> None:
         self.work = work
+        self._postgres_options = (*POSTGRES_OPTIONS, *postgres)
+        self.sqlite = sqlite
         self._stack = contextlib.ExitStack()
         self._postgres_port = free_port()
         self._valkey_port = free_port()
@@ -77,13 +91,16 @@ class Stage:
 
         self.work.mkdir(parents=True)
         try:
-            self.postgres_pid = self._stack.enter_context(
-                programs.postgres(self.work, self._postgres_port, POSTGRES_OPTIONS)
-            )
+            if not self.sqlite:
+                self.postgres_pid = self._stack.enter_context(
+                    programs.postgres(
+                        self.work, self._postgres_port, self._postgres_options
+                    )
+                )
+                self.sql(f"CREATE DATABASE {DATABASE}", database="postgres")
             self.valkey_pid = self._stack.enter_context(
                 programs.valkey(self.work, self._valkey_port)
             )
-            self.sql(f"CREATE DATABASE {DATABASE}", database="postgres")
             os.environ.update(self.settings)
             os.environ["DJANGO_SETTINGS_MODULE"] = "cdrhook.settings"
             django.setup()
@@ -94,20 +111,30 @@ class Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._leave_database()
-        self._stack.close()
-        shutil.rmtree(self.work, ignore_errors=True)
+        from django.apps import apps
+
+        try:
+            if apps.ready:
+                self.leave_database()
+        finally:
+            self._stack.close()
+            shutil.rmtree(self.work, ignore_errors=True)
 
     # The database ---------------------------------------------------------------------
 
     def database_url(self, name: str = DATABASE) -> str:
-        """Of a database of the stage's PostgreSQL."""
+        """Of a database of the stage's server, or its file."""
+        if self.sqlite:
+            return f"sqlite:///{self._file(name).absolute()}"
         return programs.postgres_url(self._postgres_port, name)
 
     @property
     def broker_url(self) -> str:
         """The stage's Valkey."""
         return self.settings["REDIS_URL"]
+
+    def _file(self, name: str = DATABASE) -> Path:
+        return self.work / f"{name}.sqlite3"
 
     def migrate(self) -> None:
         """Makes the tables."""
@@ -117,23 +144,40 @@ class Stage:
 
     def sql(self, statement: str, *values: Any, database: str = DATABASE) -> list[Any]:
         """Runs a statement outside of Django; gives its rows, if it has any."""
+        if self.sqlite:
+            return self._sqlite(statement, values)
         with psycopg.connect(self.database_url(database), autocommit=True) as connected:
             cursor = connected.execute(statement.encode(), values)
             return cursor.fetchall() if cursor.description else []
 
+    def _sqlite(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        opened = sqlite3.connect(self._file(), timeout=30, isolation_level=None)
+        with contextlib.closing(opened):
+            return opened.execute(statement.replace("%s", "?"), values).fetchall()
+
     def keep(self, name: str) -> None:
         """Keeps the database as it is now, analysed, to restore it before a round."""
-        self._leave_database()
+        self.leave_database()
+        if self.sqlite:
+            self._sqlite("ANALYZE")
+            self._sqlite("PRAGMA wal_checkpoint(TRUNCATE)")
+            shutil.copyfile(self._file(), self._file(name))
+            return
         self.sql("VACUUM ANALYZE")
         self.sql(f"CREATE DATABASE {name} TEMPLATE {DATABASE}", database="postgres")
 
     def restore(self, name: str) -> None:
         """Goes back to what was kept under that name; nothing may be connected."""
-        self._leave_database()
-        drop = f"DROP DATABASE {DATABASE} WITH (FORCE)"
-        self.sql(drop, database="postgres")
-        self.sql(f"CREATE DATABASE {DATABASE} TEMPLATE {name}", database="postgres")
-        self.sql("CHECKPOINT")
+        self.leave_database()
+        if self.sqlite:
+            for rest in self.work.glob(f"{DATABASE}.sqlite3*"):
+                rest.unlink()
+            shutil.copyfile(self._file(name), self._file())
+        else:
+            drop = f"DROP DATABASE {DATABASE} WITH (FORCE)"
+            self.sql(drop, database="postgres")
+            self.sql(f"CREATE DATABASE {DATABASE} TEMPLATE {name}", database="postgres")
+            self.sql("CHECKPOINT")
         self.flush_broker()
 
     def flush_broker(self) -> None:
@@ -142,13 +186,14 @@ class Stage:
 
         Redis.from_url(self.broker_url).flushall()
 
-    def _leave_database(self) -> None:
+    def leave_database(self) -> None:
         """Closes this process's connections to it, its pool included."""
         from django.db import connections
 
         connections.close_all()
-        with contextlib.suppress(AttributeError):
-            connections["default"].close_pool()
+        if not self.sqlite:
+            ours: Any = connections["default"]
+            ours.close_pool()
 
     # Processes ------------------------------------------------------------------------
 
@@ -176,11 +221,13 @@ class Stage:
 
     @contextlib.contextmanager
     def workers(self, fast: int = 2, slow: int = 1, **env: str) -> Iterator[Group]:
-        """Workers as `cdrhook up` starts them, ready to drain."""
+        """Workers as `cdrhook up` starts them, ready to drain; on SQLite, one for all."""
         from cdrhook.supervisor.programs import worker
 
         wanted = [worker(f"fast{n}", f"fast{n}", "fast") for n in range(1, fast + 1)]
         wanted += [worker(f"slow{n}", f"slow{n}", "slow") for n in range(1, slow + 1)]
+        if self.sqlite:
+            wanted = [worker("worker", "all", "fast,slow")]
         with contextlib.ExitStack() as stack:
             before = self._workers_known()
             started = [
@@ -244,7 +291,12 @@ class Stage:
         return Nginx(self.work, **options)
 
     def postgres_cpu(self) -> float:
-        """CPU seconds of PostgreSQL so far, of its processes that have ended too."""
+        """CPU seconds of PostgreSQL so far, of its processes that have ended too.
+
+        On SQLite none: what the database costs there is part of the workers' own.
+        """
+        if self.sqlite:
+            return 0.0
         postmaster = psutil.Process(self.postgres_pid)
         ended = postmaster.cpu_times()
         alive = Group(postmaster.children())

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.stage import Stage
+
+
+# Exit statuses of `benchmarks.one`, beside those that Python has.
+NOT_VERIFIED: Final = 3
+NOT_INSTALLED: Final = 4
 
 
 class VerificationError(Exception):
@@ -41,13 +46,16 @@ class Measured:
     """What a row measured.
 
     `rounds`: one mapping of figures a round. `figures`: goal name -> value over all
-    rounds. `notes`: what a reader should know. `checks`: what was verified.
+    rounds. `notes`: what a reader should know. `checks`: what was verified. `series`:
+    lines to be drawn, name -> points (x, y); `axes`: what x and y are, with their units.
     """
 
     rounds: list[dict[str, float]] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     checks: list[str] = field(default_factory=list)
+    series: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    axes: tuple[str, str] = ("", "")
 
     def add(self, **figures: float) -> None:
         """Takes a round's figures down, and prints them."""
@@ -74,13 +82,19 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`run(stage, quick)` measures; `seconds` is about how long it takes in full."""
+    """`run(stage, quick)` measures; `seconds` is about how long it takes in full.
+
+    `sqlite`: the stage's database is SQLite instead of PostgreSQL. `postgres`: options
+    that PostgreSQL gets beside those that it has for every row.
+    """
 
     name: str
     title: str
     goals: tuple[Goal, ...]
     run: Callable[[Stage, bool], Measured]
     seconds: int
+    sqlite: bool = False
+    postgres: tuple[str, ...] = ()
 
     def result(self, measured: Measured, took: float) -> dict[str, Any]:
         """As it is kept in JSON."""

@@ -25,9 +25,7 @@ def main() -> None:
     """Records nothing, retries nothing, guards nothing."""
     path, share, of = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     with path.open() as lines:
-        jobs = [
-            json.loads(line) for n, line in enumerate(lines) if n % of == share
-        ]
+        jobs = [json.loads(line) for n, line in enumerate(lines) if n % of == share]
     work = [(job, job["body"].encode(), job["key"].encode()) for job in jobs]
     session = requests.Session()
     session.trust_env = False

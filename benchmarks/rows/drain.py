@@ -62,10 +62,7 @@ def prepare(stage: Stage, nginx: Nginx, deliveries: int) -> None:
         )
     fill.accept(
         owner,
-        (
-            fill.call(f"call-{n}", fill.number(n % WEBHOOKS))
-            for n in range(deliveries)
-        ),
+        (fill.call(f"call-{n}", fill.number(n % WEBHOOKS)) for n in range(deliveries)),
     )
     stage.keep("filled")
 

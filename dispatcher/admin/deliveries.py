@@ -24,7 +24,7 @@ from dispatcher.admin.paging import CappedChangeList
 from dispatcher.admin.readonly import ReadOnlyAdmin, page_of
 from dispatcher.admin.scope import scope_of
 from dispatcher.admin.site import ending_in_the_id
-from dispatcher.models import Delivery, OwedCdr
+from dispatcher.models import Delivery, Lease, OwedCdr
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -39,7 +39,9 @@ class DeliveryList(CappedChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """Has each delivery of the page know its first call, and how many there are."""
         super().get_results(request)
-        _count_calls(list(self.result_list))
+        deliveries = list(self.result_list)
+        _count_calls(deliveries)
+        _find_under_way(deliveries)
 
     @property
     def state_links(self) -> list[dict[str, Any]]:
@@ -98,7 +100,10 @@ class DeliveryAdmin(ReadOnlyAdmin):
         deliveries: QuerySet[Delivery] = self.get_page_queryset(request).defer(
             "request_body", "webhook__secret", "webhook__previous_secret"
         )
-        return deliveries
+        own = scope_of(request).tenant
+        # What a tenant's webhook carries is the tenant's: said here as well, because
+        # there is an index of that.
+        return deliveries if own is None else deliveries.filter(tenant=own)
 
     def get_page_queryset(self, request: HttpRequest) -> Any:
         """One delivery, body and all."""
@@ -172,7 +177,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
         )
 
     @admin.display(description="Next try")
-    def next_try(self, delivery: Delivery) -> str:
+    def next_try(self, delivery: Any) -> str:
         """When it is due, relative and absolute."""
         if delivery.state != Delivery.PENDING:
             return UNKNOWN
@@ -181,7 +186,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
             return format_html(
                 '<span class="cdr-fine">{}</span>', "when it is up again"
             )
-        if delivery.lease_until is not None and delivery.lease_until > now:
+        if delivery.is_under_way:
             return "under way"
         if due is None or due <= now:
             return both(due, now, "due")
@@ -259,6 +264,15 @@ def _count_calls(deliveries: list[Any]) -> None:
     for delivery in deliveries:
         delivery.call_count, first = counted.get(delivery.pk, (0, None))
         delivery.first_call = named[first].cdr if first in named else None
+
+
+def _find_under_way(deliveries: list[Any]) -> None:
+    """Sets `is_under_way`: one query for a page."""
+    webhooks = {delivery.webhook_id for delivery in deliveries}
+    leases = Lease.objects.filter(Lease.good(timezone.now()), webhook__in=webhooks)
+    held = {one for ids in leases.values_list("deliveries", flat=True) for one in ids}
+    for delivery in deliveries:
+        delivery.is_under_way = str(delivery.pk) in held
 
 
 def _call(delivery: Delivery, uid: str, note: str) -> SafeString:

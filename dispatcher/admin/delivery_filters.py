@@ -2,7 +2,9 @@
 
 Every filter turns into a condition that one of Delivery's indexes serves, because the
 table holds millions of rows: styles and held become lists of webhooks, dates become
-bounds of ids, which sort by the time they were made.
+bounds of ids, which sort by the time they were made. Names are looked up here and not
+in the same query: PostgreSQL knows how many deliveries a webhook or a tenant has, but
+not how many there are of "the tenant called so", and would walk through everybody's.
 """
 
 from __future__ import annotations
@@ -16,11 +18,11 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date
 
 from dispatcher.admin.labels import HELD
-from dispatcher.admin.moments import first_id_at
 from dispatcher.admin.overview import WAITING
 from dispatcher.admin.scope import Scope, as_uuid, scope_of
 from dispatcher.admin.unfolded import DropdownFilter, RangeDateFilter
 from dispatcher.models import Delivery, OwedCdr, StoredCdr, Webhook
+from dispatcher.models.ids import first_id_at
 from dispatcher.payloads.registry import STYLES
 
 if TYPE_CHECKING:
@@ -55,19 +57,27 @@ AGES: Final = MappingProxyType(
 _SLACK: Final = dt.timedelta(days=1)
 # A call is in a few deliveries; a number that many calls share is cut off here.
 _FOUND: Final = 500
+# Webhooks that a query names one by one.
+_LISTED: Final = 500
 
 
 def in_state(state: str) -> Q:
     """Deliveries shown with that state; `waiting` is both pending and held."""
     pending = Q(state=Delivery.PENDING)
-    waiting = Q(webhook__in=Webhook.objects.filter(WAITING).values("pk"))
     if state == "waiting":
         return pending
     if state == HELD:
-        return pending & waiting
+        return pending & of_webhooks(WAITING)
     if state == Delivery.PENDING:
-        return pending & ~waiting
+        return pending & of_webhooks(~WAITING)
     return Q(state=state)
+
+
+def of_webhooks(which: Q) -> Q:
+    """Deliveries of those webhooks, which are looked up where they are not too many."""
+    webhooks = Webhook.objects.filter(which).order_by().values_list("pk", flat=True)
+    keys = list(webhooks[: _LISTED + 1])
+    return Q(webhook__in=keys if len(keys) <= _LISTED else webhooks)
 
 
 def made_between(since: dt.datetime | None, until: dt.datetime | None) -> Q:
@@ -115,8 +125,14 @@ class WebhookFilter(DropdownFilter):
         return [(str(webhook.pk), str(webhook)) for webhook in newest]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Narrowed to that webhook."""
-        return _of(queryset, "webhook", self.value())
+        """Narrowed to that webhook; to nothing if it is not the user's."""
+        if not (value := self.value()):
+            return queryset
+        own = Webhook.objects.filter(scope_of(request).rows("tenant", "partner"))
+        key = as_uuid(value)
+        if key is None or not own.filter(pk=key).exists():
+            return queryset.none()
+        return queryset.filter(webhook=key)
 
 
 class TenantFilter(DropdownFilter):
@@ -136,9 +152,11 @@ class TenantFilter(DropdownFilter):
         return [(name, name) for name in names[:1000]]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Narrowed to that tenant."""
-        value = self.value()
-        return queryset.filter(tenant__external_id=value) if value else queryset
+        """Narrowed to that tenant; to nothing if it is not the user's."""
+        if not (value := self.value()):
+            return queryset
+        tenant = scope_of(request).tenants().filter(external_id=value).first()
+        return queryset.none() if tenant is None else queryset.filter(tenant=tenant)
 
 
 class StyleFilter(DropdownFilter):
@@ -154,9 +172,7 @@ class StyleFilter(DropdownFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Narrowed to that style's webhooks."""
         value = self.value()
-        if not value:
-            return queryset
-        return queryset.filter(webhook__in=Webhook.objects.filter(style=value))
+        return queryset.filter(of_webhooks(Q(style=value))) if value else queryset
 
 
 class ErrorClassFilter(DropdownFilter):
@@ -170,11 +186,11 @@ class ErrorClassFilter(DropdownFilter):
         return [(name, name) for name in ERROR_CLASSES]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Narrowed to it; what was delivered has none, and is in no index of it."""
+        """Narrowed to it; what was delivered has none, and is not in its index."""
         value = self.value()
         if not value:
             return queryset
-        return queryset.filter(~Q(state=Delivery.DELIVERED), last_error_class=value)
+        return queryset.filter(~Q(last_error_class=""), last_error_class=value)
 
 
 class AgeFilter(DropdownFilter):
@@ -228,14 +244,6 @@ def _midnight(text: Any) -> dt.datetime | None:
     if day is None or day.year not in _YEARS:
         return None
     return dt.datetime.combine(day, dt.time(), dt.UTC)
-
-
-def _of(queryset: QuerySet[Any], field: str, text: str | None) -> QuerySet[Any]:
-    """Narrowed to an id; nothing at all for a text that is none."""
-    if not text:
-        return queryset
-    key = as_uuid(text)
-    return queryset.none() if key is None else queryset.filter(**{field: key})
 
 
 # Search ---------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from dispatcher.admin.readable import payload_text
 from dispatcher.admin.readonly import page_of
 from dispatcher.models import Attempt, Delivery, OwedCdr
 from dispatcher.payloads.registry import style
-from dispatcher.pipeline.freeze import carried_by, freeze_request
+from dispatcher.pipeline.freeze import carried_by, keep_request, rendered
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -129,7 +129,9 @@ def _preview(delivery: Delivery, first: list[OwedCdr], count: int) -> str:
     try:
         with_links = style(webhook.style).recording_links
         carried = carried_by(first, with_links=with_links)
-        freeze_request(webhook, delivery, carried, tenant, custom_data)
+        keep_request(
+            delivery, rendered(webhook, delivery, carried, tenant, custom_data)
+        )
     except Exception as error:  # the drain says the same of it, as its reason
         return f"the payload cannot be made: {error!r}"
     return ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Final
-from uuid import UUID
 
 from django.utils.html import format_html
 
@@ -61,12 +60,3 @@ def both(moment: dt.datetime | None, now: dt.datetime, word: str = "") -> str:
         absolute(moment),
         short(moment, now),
     )
-
-
-def first_id_at(moment: dt.datetime) -> UUID:
-    """The smallest id of version 7 that can have been made at `moment`.
-
-    Tables have no index on when a row was made; their ids sort by it.
-    """
-    milliseconds = max(0, int(moment.timestamp() * 1000))
-    return UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62)

@@ -15,7 +15,7 @@ from django.db.models import Q
 from django.urls import reverse
 
 from dispatcher.admin.labels import host_of, label, owner_name, waits_for_webhook
-from dispatcher.admin.moments import UNKNOWN, both, first_id_at
+from dispatcher.admin.moments import UNKNOWN, both
 from dispatcher.admin.paging import count_text, counted_up_to
 from dispatcher.admin.readonly import page_of
 from dispatcher.admin.unbundled import (
@@ -24,6 +24,7 @@ from dispatcher.admin.unbundled import (
     webhooks_with_unbundled,
 )
 from dispatcher.models import Delivery, Integration, QuarantinedRecord, Webhook
+from dispatcher.models.ids import first_id_at
 from dispatcher.pipeline import integrate
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ def _figures(scope: Scope, now: dt.datetime) -> list[Figure]:
 
 def _deliveries(scope: Scope) -> QuerySet[Delivery]:
     own = scope.rows("webhook__tenant", "webhook__partner")
-    return Delivery.objects.filter(own, test_uid="")
+    deliveries = Delivery.objects.filter(own, test_uid="")
+    # As in the list of deliveries: there is an index of a tenant's.
+    return deliveries.filter(tenant=scope.tenant) if scope.tenant else deliveries
 
 
 def _figure(

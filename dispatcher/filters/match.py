@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 def matches(cdr: Cdr, filters: Sequence[Filter]) -> bool:
     """True if every filter holds; no filters: every call (dimensions.txt)."""
-    for test in _tests(tuple(filters)):  # noqa: SIM110 - a generator costs as much as two filters
+    return passes(cdr, tests_of(tuple(filters)))
+
+
+def passes(cdr: Cdr, tests: Sequence[Test]) -> bool:
+    """The same, for who holds many calls against the same filters."""
+    for test in tests:  # noqa: SIM110 - a generator costs as much as two filters
         if not test(cdr):
             return False
     return True
@@ -30,14 +35,15 @@ def matches(cdr: Cdr, filters: Sequence[Filter]) -> bool:
 
 def explain(cdr: Cdr, filters: Sequence[Filter]) -> Filter | None:
     """The first filter that keeps the call out; None if it passes."""
-    for condition, test in zip(filters, _tests(tuple(filters)), strict=True):
+    for condition, test in zip(filters, tests_of(tuple(filters)), strict=True):
         if not test(cdr):
             return condition
     return None
 
 
 @lru_cache(maxsize=4096)
-def _tests(filters: tuple[Filter, ...]) -> tuple[Test, ...]:
+def tests_of(filters: tuple[Filter, ...]) -> tuple[Test, ...]:
+    """The compiled filters, for `passes`."""
     return tuple(_test(condition) for condition in filters)
 
 

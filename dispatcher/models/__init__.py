@@ -4,7 +4,7 @@ Opens no transaction and reads no clock: the pipeline does both.
 """
 
 from dispatcher.models.cdr import CdrRevision, OwedCdr, QuarantinedRecord, StoredCdr
-from dispatcher.models.delivery import Attempt, Delivery
+from dispatcher.models.delivery import Attempt, Delivery, Lease
 from dispatcher.models.integration import CallSummary, Integration
 from dispatcher.models.tenancy import ApiToken, Membership, Partner, Tenant
 from dispatcher.models.webhook import (
@@ -22,6 +22,7 @@ __all__ = [
     "CustomData",
     "Delivery",
     "Integration",
+    "Lease",
     "Membership",
     "OwedCdr",
     "Partner",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import ClassVar
+from types import MappingProxyType
+from typing import ClassVar, Final
 
 from django.db import models
 from django.db.models import Q
@@ -22,7 +23,12 @@ class StoredCdr(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="cdrs")
+    tenant = models.ForeignKey(
+        Tenant,
+        on_delete=models.CASCADE,
+        related_name="cdrs",
+        db_index=False,  # cdr_uid_once begins with it
+    )
     uid = models.CharField(max_length=200)
     source = models.CharField(max_length=32)
     record = models.TextField()
@@ -65,7 +71,10 @@ class CdrRevision(models.Model):
     """Other content that came later under the uid of a known CDR."""
 
     cdr = models.ForeignKey(
-        StoredCdr, on_delete=models.CASCADE, related_name="revisions"
+        StoredCdr,
+        on_delete=models.CASCADE,
+        related_name="revisions",
+        db_index=False,  # see revision_number below
     )
     number = models.PositiveIntegerField(help_text="1-indexed; the first record is 0.")
     record = models.TextField()
@@ -99,9 +108,25 @@ class OwedCdr(models.Model):
     # Why one is left out: it came too late for a feed that wants no late records, or
     # its webhook was deleted.
     LATE, DELETED = "late", "deleted"
+    # Its delivery was purged, and had ended in that state.
+    PURGED: ClassVar = {
+        Delivery.DELIVERED: "was_delivered",
+        Delivery.FAILED: "was_failed",
+        Delivery.CANCELLED: "was_cancelled",
+    }
 
-    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="owed")
-    cdr = models.ForeignKey(StoredCdr, on_delete=models.CASCADE, related_name="owed")
+    webhook = models.ForeignKey(
+        Webhook,
+        on_delete=models.CASCADE,
+        related_name="owed",
+        db_index=False,  # see owed_for_a_batch below
+    )
+    cdr = models.ForeignKey(
+        StoredCdr,
+        on_delete=models.CASCADE,
+        related_name="owed",
+        db_index=False,  # owed_once begins with it
+    )
     revision = models.PositiveIntegerField(default=0)
     delivery = models.ForeignKey(
         Delivery,
@@ -114,7 +139,7 @@ class OwedCdr(models.Model):
     # Of those that are bundled: since when it is owed, and when the call ended.
     owed_at = models.DateTimeField(null=True)
     call_end = models.DateTimeField(null=True)
-    # Why it is not sent after all.
+    # Why no delivery is to carry it, or what became of the one that did.
     left_out = models.CharField(max_length=16, blank=True, default="")
 
     class Meta:
@@ -165,6 +190,8 @@ class OwedCdr(models.Model):
         """Why no delivery carries it, as a clause; "" where one does. Reads its webhook."""
         if self.delivery_id is not None:
             return ""
+        if self.left_out in _WHAT_BECAME:
+            return _WHAT_BECAME[self.left_out]
         if self.left_out == self.LATE:
             return (
                 "it came after its window had been sent, and late records are not sent"
@@ -176,6 +203,15 @@ class OwedCdr(models.Model):
         if self.webhook.health == "DOWN":
             return "it is held before its batch or window: the webhook is DOWN"
         return "it waits for its batch or window"
+
+
+_WHAT_BECAME: Final = MappingProxyType(
+    {
+        "was_delivered": "it was delivered; the delivery has been purged since",
+        "was_failed": "its delivery failed, and has been purged since",
+        "was_cancelled": "its delivery was cancelled, and has been purged since",
+    }
+)
 
 
 class QuarantinedRecord(models.Model):

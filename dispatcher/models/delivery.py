@@ -38,11 +38,17 @@ class Delivery(models.Model):
     STATES: ClassVar = [PENDING, DELIVERED, FAILED, CANCELLED]
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    # Neither has an index of its own: those of the lists below begin with them, and
+    # every index is written three times a delivery.
     webhook = models.ForeignKey(
-        Webhook, on_delete=models.CASCADE, related_name="deliveries"
+        Webhook, on_delete=models.CASCADE, related_name="deliveries", db_index=False
     )
     tenant = models.ForeignKey(
-        Tenant, on_delete=models.CASCADE, null=True, related_name="deliveries"
+        Tenant,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="deliveries",
+        db_index=False,
     )
     state = models.CharField(
         max_length=9, default=PENDING, choices=[(state, state) for state in STATES]
@@ -77,10 +83,6 @@ class Delivery(models.Model):
     sequence = models.PositiveIntegerField(null=True, help_text="1-indexed")
     late = models.BooleanField(default=False)
 
-    # The claim: whoever holds the token may write; void once its time has passed.
-    lease_token = models.UUIDField(null=True)
-    lease_until = models.DateTimeField(null=True)
-
     class Meta:
         """Table options."""
 
@@ -104,11 +106,6 @@ class Delivery(models.Model):
                     & Q(next_attempt_at__isnull=True, ended_at__isnull=False)
                 ),
                 name="delivery_pending_has_next_attempt",
-            ),
-            models.CheckConstraint(
-                condition=Q(lease_token__isnull=True, lease_until__isnull=True)
-                | Q(lease_token__isnull=False, lease_until__isnull=False),
-                name="delivery_lease_whole",
             ),
             models.CheckConstraint(
                 condition=Q(tries__lte=models.F("attempt_count")),
@@ -147,12 +144,6 @@ class Delivery(models.Model):
                 condition=Q(state="pending"),
                 name="delivery_due",
             ),
-            # What is in flight of one webhook.
-            models.Index(
-                fields=["webhook", "lease_until"],
-                condition=Q(lease_token__isnull=False),
-                name="delivery_leased",
-            ),
             # Lists, newest first: of a tenant, of a webhook, of a state.
             models.Index(fields=["tenant", "-id"], name="delivery_of_tenant"),
             models.Index(fields=["webhook", "-id"], name="delivery_of_webhook"),
@@ -161,6 +152,18 @@ class Delivery(models.Model):
                 condition=~Q(state="delivered"),
                 name="delivery_not_delivered",
             ),
+            # Lists of what failed so, and of what failed at a webhook. Neither is
+            # written for what arrives at once.
+            models.Index(
+                fields=["last_error_class", "-id"],
+                condition=~Q(last_error_class=""),
+                name="delivery_of_error",
+            ),
+            models.Index(
+                fields=["webhook", "-id"],
+                condition=Q(state="failed"),
+                name="delivery_failed",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -168,38 +171,56 @@ class Delivery(models.Model):
 
     @staticmethod
     def due(now: dt.datetime) -> Q:
-        """Pending, its time has come, and nobody is sending it.
+        """Pending, and its time has come, whether somebody is sending it or not.
 
-        A lease or a wait further ahead than either can be is due as well: the clock
-        was set back.
+        A wait further ahead than any can be is due as well: the clock was set back.
         """
         waited = Q(next_attempt_at__lte=now) | Q(next_attempt_at__gt=now + LONGEST_WAIT)
-        return Q(state=Delivery.PENDING) & waited & Delivery.not_leased(now)
+        return Q(state=Delivery.PENDING) & waited
+
+
+class Lease(models.Model):
+    """The right to send some deliveries of a webhook and to record how that went.
+
+    One a run, a row of its own: many deliveries are claimed and given up by writing
+    this one, and none of theirs is rewritten until there is a result. It holds the
+    requests that are about to be made for the first time, so that they are made with
+    the same bytes again if whoever holds it dies.
+    """
+
+    token = models.UUIDField(primary_key=True, editable=False)
+    webhook = models.ForeignKey(
+        Webhook, on_delete=models.CASCADE, related_name="leases"
+    )
+    until = models.DateTimeField()
+    # Ids of deliveries that are not yet recorded, as text.
+    deliveries = models.JSONField(default=list)
+    # What `pipeline.leases` packed; empty where every request is in its delivery.
+    requests = models.BinaryField(default=b"")
+    # Of a test call, which nobody takes over.
+    for_test = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return str(self.token)
 
     @staticmethod
-    def not_leased(now: dt.datetime) -> Q:
-        """Nobody holds a lease that is still good."""
-        return (
-            Q(lease_until__isnull=True)
-            | Q(lease_until__lte=now)
-            | Q(lease_until__gt=now + LONGEST_LEASE)
-        )
+    def good(now: dt.datetime) -> Q:
+        """Neither run out, nor made before the clock was set back."""
+        return Q(until__gt=now, until__lte=now + LONGEST_LEASE)
 
-    @staticmethod
-    def leased(now: dt.datetime) -> Q:
-        """Somebody holds a lease that is still good."""
-        return Q(
-            lease_token__isnull=False,
-            lease_until__gt=now,
-            lease_until__lte=now + LONGEST_LEASE,
-        )
+    def is_good(self, now: dt.datetime) -> bool:
+        """The same, of this one."""
+        return now < self.until <= now + LONGEST_LEASE
 
 
 class Attempt(models.Model):
     """One HTTP request made for a delivery; written when it has ended, never changed."""
 
     delivery = models.ForeignKey(
-        Delivery, on_delete=models.CASCADE, related_name="attempts"
+        Delivery,
+        on_delete=models.CASCADE,
+        related_name="attempts",
+        db_index=False,  # attempt_number_once begins with it
     )
     number = models.PositiveIntegerField(help_text="1-indexed")
     probe = models.BooleanField(default=False)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from typing import TYPE_CHECKING
 from uuid import UUID
+
+if TYPE_CHECKING:
+    import datetime as dt
 
 
 def uuid7() -> UUID:
@@ -13,3 +17,12 @@ def uuid7() -> UUID:
     fraction = rest_ns * 4096 // 1_000_000
     random = int.from_bytes(os.urandom(8), "big") >> 2
     return UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | random)
+
+
+def first_id_at(moment: dt.datetime) -> UUID:
+    """The smallest id of version 7 that can have been made at `moment`.
+
+    Tables have no index on when a row was made; their ids sort by it.
+    """
+    milliseconds = max(0, int(moment.timestamp() * 1000))
+    return UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62)

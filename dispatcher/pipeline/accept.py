@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import structlog
 from django.db import DatabaseError, InterfaceError, connection, transaction
@@ -30,6 +30,7 @@ from dispatcher.models import (
     Webhook,
 )
 from dispatcher.models.ids import uuid7
+from dispatcher.models.insert import insert, insert_missing
 from dispatcher.pipeline.route import Route, routes_of, wanted_by
 from dispatcher.pipeline.summarise import note_recorded
 from dispatcher.values import Cdr
@@ -76,6 +77,46 @@ class Ingested:
     wake: tuple[UUID, ...] = ()
 
 
+# Rows to be written: the columns that differ, named as the models name them. Models
+# themselves cost more to make than the rows cost to insert.
+
+
+class _CdrRow(NamedTuple):
+    id: UUID
+    uid: str
+    record: str
+    content_hash: str
+    started_at: dt.datetime
+    call_end: dt.datetime
+    caller_number: str
+    dialed_number: str
+    direction: str
+    disposition: str
+    duration: int | None
+
+
+class _DeliveryRow(NamedTuple):
+    id: UUID
+    webhook_id: UUID
+    call_end: dt.datetime
+
+
+class _OwedRow(NamedTuple):
+    webhook_id: UUID
+    cdr_id: UUID
+    revision: int
+    delivery_id: UUID | None
+    owed_at: dt.datetime | None
+    call_end: dt.datetime | None
+
+
+class _Known(NamedTuple):
+    """The row that holds a uid."""
+
+    id: UUID
+    content_hash: str
+
+
 @dataclass(slots=True)
 class _Intake:
     """Rows to be written for one handful of CDRs."""
@@ -84,8 +125,8 @@ class _Intake:
     source: str
     now: dt.datetime
     routes: list[Route]
-    owed: list[OwedCdr] = field(default_factory=list)
-    deliveries: list[Delivery] = field(default_factory=list)
+    owed: list[_OwedRow] = field(default_factory=list)
+    deliveries: list[_DeliveryRow] = field(default_factory=list)
     dropped: Counter[UUID] = field(default_factory=Counter)
     wake: set[UUID] = field(default_factory=set)
     recorded: list[UUID] = field(default_factory=list)
@@ -187,8 +228,8 @@ def _accept(
     stored = _insert(intake, [row for row, _ in first.values()])
     changed, duplicates = 0, 0
     for uid, (row, cdr) in first.items():
-        if stored[uid].pk == row.pk:
-            _owe(intake, row, cdr, revision=0)
+        if stored[uid].id == row.id:
+            _owe(intake, row.id, row.call_end, cdr)
         else:
             later.insert(0, (row, cdr))
     for row, cdr in later:
@@ -211,13 +252,11 @@ def _accept(
     return Accepted(accepted, duplicates, tuple(intake.wake))
 
 
-def _row(intake: _Intake, cdr: Cdr) -> tuple[StoredCdr, Cdr]:
+def _row(intake: _Intake, cdr: Cdr) -> tuple[_CdrRow, Cdr]:
     record = cdr_json.dump(cdr)
-    row = StoredCdr(
+    row = _CdrRow(
         id=uuid7(),
-        tenant=intake.tenant,
         uid=cdr.uid,
-        source=intake.source,
         record=record,
         content_hash=cdr_json.content_hash(record),
         # In UTC: PostgreSQL takes no offset beyond 15:59.
@@ -228,7 +267,6 @@ def _row(intake: _Intake, cdr: Cdr) -> tuple[StoredCdr, Cdr]:
         direction=cdr.direction or "",
         disposition=cdr.disposition or "",
         duration=cdr.duration,
-        accepted_at=intake.now,
     )
     return row, cdr
 
@@ -260,10 +298,10 @@ def _told_end(cdr: Cdr) -> dt.datetime | None:
 
 
 def _by_uid(
-    rows: Iterable[tuple[StoredCdr, Cdr]],
-) -> tuple[dict[str, tuple[StoredCdr, Cdr]], list[tuple[StoredCdr, Cdr]]]:
+    rows: Iterable[tuple[_CdrRow, Cdr]],
+) -> tuple[dict[str, tuple[_CdrRow, Cdr]], list[tuple[_CdrRow, Cdr]]]:
     """The first row of each uid, sorted so that two requests lock in one order."""
-    first: dict[str, tuple[StoredCdr, Cdr]] = {}
+    first: dict[str, tuple[_CdrRow, Cdr]] = {}
     later = []
     for row, cdr in rows:
         if first.setdefault(row.uid, (row, cdr))[0] is not row:
@@ -271,77 +309,94 @@ def _by_uid(
     return dict(sorted(first.items())), later
 
 
-def _insert(intake: _Intake, rows: list[StoredCdr]) -> dict[str, StoredCdr]:
+def _insert(intake: _Intake, rows: list[_CdrRow]) -> dict[str, _Known]:
     """Inserts what is new; returns the row that holds each uid, ours or an older one."""
-    StoredCdr.objects.bulk_create(rows, ignore_conflicts=True)
+    all_new = insert_missing(
+        StoredCdr,
+        _CdrRow._fields,
+        rows,
+        tenant_id=intake.tenant.pk,
+        source=intake.source,
+        accepted_at=intake.now,
+    )
+    if all_new:
+        return {row.uid: _Known(row.id, row.content_hash) for row in rows}
+    stored = StoredCdr.objects.filter(
+        tenant=intake.tenant, uid__in=[row.uid for row in rows]
+    ).order_by()
     return {
-        row.uid: row
-        for row in StoredCdr.objects.filter(
-            tenant=intake.tenant, uid__in=[row.uid for row in rows]
-        ).only("id", "uid", "content_hash")
+        uid: _Known(key, content_hash)
+        for uid, key, content_hash in stored.values_list("uid", "pk", "content_hash")
     }
 
 
-def _revise(intake: _Intake, known: StoredCdr, row: StoredCdr, cdr: Cdr) -> bool:
+def _revise(intake: _Intake, known: _Known, row: _CdrRow, cdr: Cdr) -> bool:
     """Keeps other content of a known uid. False: nothing new in it."""
     if row.content_hash == known.content_hash:
         return False
-    StoredCdr.objects.select_for_update().filter(pk=known.pk).first()
-    revisions = CdrRevision.objects.filter(cdr=known)
+    StoredCdr.objects.select_for_update().filter(pk=known.id).first()
+    revisions = CdrRevision.objects.filter(cdr_id=known.id)
     if revisions.filter(content_hash=row.content_hash).exists():
         return False
     latest = revisions.aggregate(number=Max("number"))["number"] or 0
     revision = CdrRevision.objects.create(
-        cdr=known,
+        cdr_id=known.id,
         number=latest + 1,
         record=row.record,
         content_hash=row.content_hash,
         received_at=intake.now,
     )
-    row.pk = known.pk
-    _owe(intake, row, cdr, revision=revision.number)
+    _owe(intake, known.id, row.call_end, cdr, revision=revision.number)
     return True
 
 
-def _owe(intake: _Intake, row: StoredCdr, cdr: Cdr, *, revision: int) -> None:
+def _owe(
+    intake: _Intake,
+    cdr_id: UUID,
+    call_end: dt.datetime,
+    cdr: Cdr,
+    *,
+    revision: int = 0,
+) -> None:
     """Notes what the webhooks that want this record are owed."""
     if cdr.recordings:
-        intake.recorded.append(row.pk)
+        intake.recorded.append(cdr_id)
     for route in wanted_by(cdr, intake.routes):
         if revision and not route.on_update:
             continue
         if not route.takes_calls:
             intake.dropped[route.webhook_id] += 1
             continue
-        delivery = None
-        if not route.bundles:
-            delivery = Delivery(
-                id=uuid7(),
-                webhook_id=route.webhook_id,
-                tenant=intake.tenant,
-                created_at=intake.now,
-                next_attempt_at=intake.now,
-                call_end=row.call_end,
-            )
-            intake.deliveries.append(delivery)
-        intake.owed.append(
-            OwedCdr(
-                webhook_id=route.webhook_id,
-                cdr_id=row.pk,
-                revision=revision,
-                delivery=delivery,
-                owed_at=intake.now if route.bundles else None,
-                call_end=row.call_end if route.bundles else None,
-            )
-        )
+        _owe_one(intake, route, cdr_id, call_end, revision)
         # A feed goes by the clock: a call gives it nothing to do yet.
         if route.sends_now and route.bundles != "clock":
             intake.wake.add(route.webhook_id)
 
 
+def _owe_one(
+    intake: _Intake, route: Route, cdr_id: UUID, call_end: dt.datetime, revision: int
+) -> None:
+    """One webhook's, with its delivery, or waiting to be bundled."""
+    webhook_id = route.webhook_id
+    if route.bundles:
+        owed = _OwedRow(webhook_id, cdr_id, revision, None, intake.now, call_end)
+    else:
+        delivery = _DeliveryRow(uuid7(), webhook_id, call_end)
+        intake.deliveries.append(delivery)
+        owed = _OwedRow(webhook_id, cdr_id, revision, delivery.id, None, None)
+    intake.owed.append(owed)
+
+
 def _write_owed(intake: _Intake) -> None:
-    Delivery.objects.bulk_create(intake.deliveries)
-    OwedCdr.objects.bulk_create(intake.owed)
+    insert(
+        Delivery,
+        _DeliveryRow._fields,
+        intake.deliveries,
+        tenant_id=intake.tenant.pk,
+        created_at=intake.now,
+        next_attempt_at=intake.now,
+    )
+    insert(OwedCdr, _OwedRow._fields, intake.owed)
     for webhook_id, count in sorted(intake.dropped.items()):
         Webhook.objects.filter(pk=webhook_id).update(dropped=F("dropped") + count)
 

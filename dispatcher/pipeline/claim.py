@@ -1,4 +1,4 @@
-"""Claims due deliveries of one webhook: a lease on rows, the request frozen in them.
+"""Claims due deliveries of one webhook: leases on them, and their requests frozen.
 
 Sends nothing. What it returns is committed, so that no request is ever made for
 something that the database does not know of.
@@ -9,28 +9,24 @@ from __future__ import annotations
 import datetime as dt
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from uuid import UUID, uuid4
 
-import structlog
-from django.db import connection, transaction
-from django.db.models import Count
+from django.db import transaction
 
-from dispatcher.models import Attempt, Delivery, Webhook
-from dispatcher.models.bulk import update_rows
+from dispatcher.models import Delivery, Webhook
 from dispatcher.models.delivery import LEASE
 from dispatcher.models.encryption import UndecryptableError, readable
 from dispatcher.payloads.registry import style
 from dispatcher.pipeline.bundle import bundle
-from dispatcher.pipeline.freeze import freeze
+from dispatcher.pipeline.freeze import requests_of
+from dispatcher.pipeline.leases import Held, Taking, held, take, write_requests
 from dispatcher.values import Outgoing, RenderedRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dispatcher.values import Method
-
-log = structlog.get_logger(__name__)
 
 # The bound on what a crash can send twice: claimed and not yet recorded, a webhook.
 MAX_CLAIMED: Final = 50
@@ -58,6 +54,8 @@ class Claimed:
     tries: int
     attempt_count: int
     outgoing: Outgoing
+    # Its request is in the lease only, until the result is recorded.
+    is_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +108,23 @@ def claim(
 
 
 def _claim_due(webhook: Webhook, now: dt.datetime, capacity: int) -> Claim:
-    size, count = _room(webhook, now)
+    under_way = held(webhook, now)
+    size, count = _room(webhook, under_way)
     count = min(count, capacity)
     most = max(1, _most_deliveries(webhook))
     if size * count == 0:
         # Whatever ends next makes room and has this webhook looked at again.
         return Claim(webhook.pk, webhook.lane)
-    rows = _due(webhook, now, limit=min(size * count, most))
+    rows = _due(webhook, now, under_way, limit=min(size * count, most))
     if not rows:
-        return Claim(webhook.pk, webhook.lane, wait_until=_earliest(webhook))
+        wait_until = _earliest(webhook, under_way)
+        return Claim(webhook.pk, webhook.lane, wait_until=wait_until)
     try:
         keys = keys_of(webhook, now)
     except UndecryptableError as error:
         _postpone(rows, str(error), now)
-        return Claim(webhook.pk, webhook.lane, wait_until=_earliest(webhook))
+        wait_until = _earliest(webhook, under_way)
+        return Claim(webhook.pk, webhook.lane, wait_until=wait_until)
     runs = _lease(webhook, rows, size, keys, now)
     # Rows that could not be rendered end nothing that would have us look again.
     wait_until = _pace(webhook, len(rows), now) if runs else now
@@ -141,25 +142,21 @@ def _locked(webhook_id: UUID) -> Webhook | None:
         Webhook.objects.select_for_update(no_key=True)
         .filter(pk=webhook_id, active=True, deleted_at__isnull=True)
         .exclude(health="DOWN")
-        .defer("secret", "previous_secret")
         .first()
     )
 
 
-def _room(webhook: Webhook, now: dt.datetime) -> tuple[int, int]:
+def _room(webhook: Webhook, under_way: Held) -> tuple[int, int]:
     """How many deliveries a run may hold, and how many runs may start."""
-    under_way = Delivery.objects.filter(
-        Delivery.leased(now), webhook=webhook, test_uid=""
-    ).aggregate(rows=Count("pk"), runs=Count("lease_token", distinct=True))
     at_a_time = 1 if webhook.ordered else webhook.max_in_flight
-    runs = max(0, at_a_time - under_way["runs"])
+    runs = max(0, at_a_time - under_way.runs)
     if webhook.max_per_second is not None:
         runs = min(runs, _burst(webhook.max_per_second))
     size = _run_size(webhook)
     if size == 1:
-        most = max(MAX_CLAIMED, at_a_time) - under_way["rows"]
+        most = max(MAX_CLAIMED, at_a_time) - len(under_way.deliveries)
         return 1, max(0, min(runs, most))
-    rows = max(0, MAX_CLAIMED - under_way["rows"])
+    rows = max(0, MAX_CLAIMED - len(under_way.deliveries))
     size = min(size, rows)
     return size, min(runs, math.ceil(rows / size)) if size else 0
 
@@ -183,25 +180,55 @@ def _most_deliveries(webhook: Webhook) -> int:
     return max(MAX_CLAIMED, webhook.max_in_flight)
 
 
-def _due(webhook: Webhook, now: dt.datetime, *, limit: int) -> list[Delivery]:
+class _Due(NamedTuple):
+    """A delivery that is due, as it is read: its columns, in this order."""
+
+    id: UUID
+    next_attempt_at: dt.datetime
+    tries: int
+    attempt_count: int
+    window_start: dt.datetime | None
+    window_end: dt.datetime | None
+    sequence: int | None
+    late: bool
+    request_method: str
+    request_content_type: str
+    request_body: bytes | None
+    request_headers: dict[str, str]
+
+    def request(self) -> RenderedRequest | None:
+        """What is sent on every try; None until it has been tried once."""
+        if self.request_body is None:
+            return None
+        return RenderedRequest(
+            method=cast("Method", self.request_method),
+            content_type=self.request_content_type,
+            body=bytes(self.request_body),
+            headers=self.request_headers,
+        )
+
+
+def _due(
+    webhook: Webhook, now: dt.datetime, under_way: Held, *, limit: int
+) -> list[_Due]:
     rows = Delivery.objects.filter(webhook=webhook, state=Delivery.PENDING, test_uid="")
     if webhook.ordered:
         # The first in order, due or not: one that waits holds up those behind it.
-        head = rows.order_by("call_end", "id").first()
-        if head is None:
-            return []
-        rows = rows.filter(pk=head.pk)
-    locked = rows.select_for_update(
-        no_key=True, skip_locked=connection.features.has_select_for_update_skip_locked
-    )
-    return list(locked.filter(Delivery.due(now)).order_by("call_end", "id")[:limit])
+        head = rows.order_by("call_end", "id").values_list("pk", flat=True).first()
+        rows = rows.filter(pk=head)
+    if under_way.deliveries:
+        rows = rows.exclude(pk__in=under_way.deliveries)
+    due = rows.filter(Delivery.due(now)).order_by("call_end", "id")
+    return [_Due(*values) for values in due.values_list(*_Due._fields)[:limit]]
 
 
-def _earliest(webhook: Webhook) -> dt.datetime | None:
+def _earliest(webhook: Webhook, under_way: Held) -> dt.datetime | None:
     """When the next pending delivery that nobody holds becomes due."""
     pending = Delivery.objects.filter(
-        webhook=webhook, state=Delivery.PENDING, lease_token__isnull=True, test_uid=""
+        webhook=webhook, state=Delivery.PENDING, test_uid=""
     )
+    if under_way.deliveries:
+        pending = pending.exclude(pk__in=under_way.deliveries)
     times = pending.order_by("next_attempt_at")
     if webhook.ordered:
         times = pending.order_by("call_end", "id")
@@ -232,17 +259,16 @@ def _pace(webhook: Webhook, sent: int, now: dt.datetime) -> dt.datetime | None:
 
 def keys_of(webhook: Webhook, now: dt.datetime) -> Keys:
     """Decrypts them. Raises UndecryptableError when no configured key fits."""
+    headers = webhook.headers.values_list("name", "value")
     return Keys(
-        headers={
-            header.name: readable(header.value) for header in webhook.headers.all()
-        },
+        headers={name: readable(value) for name, value in headers},
         secrets=webhook.signing_secrets(now),
     )
 
 
-def _postpone(rows: list[Delivery], reason: str, now: dt.datetime) -> None:
+def _postpone(rows: Sequence[_Due], reason: str, now: dt.datetime) -> None:
     """Says why these cannot be sent, and looks again in a minute."""
-    Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(
+    Delivery.objects.filter(pk__in=[row.id for row in rows]).update(
         next_attempt_at=now + LOOK_AGAIN,
         last_error_class="internal",
         last_error=reason,
@@ -250,96 +276,84 @@ def _postpone(rows: list[Delivery], reason: str, now: dt.datetime) -> None:
 
 
 def _lease(
-    webhook: Webhook, rows: list[Delivery], size: int, keys: Keys, now: dt.datetime
+    webhook: Webhook, rows: Sequence[_Due], size: int, keys: Keys, now: dt.datetime
 ) -> list[tuple[Claimed, ...]]:
-    """Freezes the request of each row and leases it; one token a run."""
-    _note_interrupted(
-        webhook, [row for row in rows if row.lease_token is not None], now
-    )
-    fresh = {row.pk for row in rows if row.request_body is None}
-    rows = freeze(webhook, rows, now)
-    runs: list[tuple[Claimed, ...]] = []
-    for start in range(0, len(rows), size):
-        token, until = uuid4(), now + LEASE
-        run = []
-        for row in rows[start : start + size]:
-            row.lease_token, row.lease_until = token, until
-            run.append(ready_to_send(webhook, row, keys))
-        runs.append(tuple(run))
-    _write_leases([row for row in rows if row.pk in fresh], _LEASED + _FROZEN)
-    _write_leases([row for row in rows if row.pk not in fresh], _LEASED)
+    """Freezes the request of each row and leases it; one lease a run."""
+    fresh = [row for row in rows if row.request_body is None]
+    custom_data: dict[str, str] = {}
+    if fresh:
+        custom_data = dict(webhook.custom_data.values_list("key", "value"))
+    requests, refused = requests_of(webhook, fresh, custom_data)
+    for delivery_id, why in refused.items():
+        _fail(delivery_id, why, now)
+    kept_in_row = bool(style(webhook.style).bundles)
+    if kept_in_row:
+        # Bodies of thousands of calls: written once, when the delivery is made.
+        write_requests(requests)
+    sendable = [row for row in rows if row.id not in refused]
+    until, runs, taking = now + LEASE, [], []
+    for start in range(0, len(sendable), size):
+        run, token = sendable[start : start + size], uuid4()
+        ids = [row.id for row in run]
+        unwritten = {} if kept_in_row else _only(requests, ids)
+        taking.append(Taking(token, ids, unwritten))
+        runs.append(
+            tuple(
+                Claimed(
+                    delivery_id=row.id,
+                    webhook_id=webhook.pk,
+                    lane=webhook.lane,
+                    token=token,
+                    lease_until=until,
+                    due_at=row.next_attempt_at,
+                    tries=row.tries,
+                    attempt_count=row.attempt_count,
+                    outgoing=outgoing(
+                        webhook, row.id, requests.get(row.id) or row.request(), keys
+                    ),
+                    is_first=row.id in unwritten,
+                )
+                for row in run
+            )
+        )
+    take(webhook.pk, taking, until)
     return runs
 
 
-def _note_interrupted(webhook: Webhook, rows: list[Delivery], now: dt.datetime) -> None:
-    """Tells of leases that ran out: whoever held them died before recording.
+def _only(
+    requests: Mapping[UUID, RenderedRequest], ids: Sequence[UUID]
+) -> dict[UUID, RenderedRequest]:
+    return {one: requests[one] for one in ids if one in requests}
 
-    It spends no try: whether the request was made is not known.
-    """
-    for row in rows:
-        row.attempt_count += 1
-    Attempt.objects.bulk_create(
-        Attempt(
-            delivery=row,
-            number=row.attempt_count,
-            started_at=(row.lease_until or now) - LEASE,
-            ended_at=now,
-            duration_ms=0,
-            error_class="interrupted",
-            error=(
-                "the process that was sending this stopped before it could record the"
-                " result; the receiver may or may not have got it"
-            ),
-            url=webhook.url,
-        )
-        for row in rows
+
+def outgoing(
+    webhook: Webhook,
+    delivery_id: UUID,
+    request: RenderedRequest | None,
+    keys: Keys,
+    *,
+    test: bool = False,
+) -> Outgoing:
+    """A frozen request with the webhook's current URL and keys."""
+    assert request is not None  # noqa: S101  what has none was rendered just now
+    return Outgoing(
+        delivery_id=delivery_id,
+        url=webhook.url,
+        request=request,
+        headers=keys.headers,
+        secrets=keys.secrets,
+        also_accept=webhook.accepted_statuses,
+        test=test,
+        spark=style(webhook.style).spark,
     )
 
 
-def ready_to_send(webhook: Webhook, row: Delivery, keys: Keys) -> Claimed:
-    """A leased row whose request is frozen, with the webhook's current URL and keys."""
-    assert row.lease_token is not None  # noqa: S101  it was just set
-    assert row.lease_until is not None  # noqa: S101  it was just set
-    assert row.next_attempt_at is not None  # noqa: S101  it is pending
-    return Claimed(
-        delivery_id=row.pk,
-        webhook_id=webhook.pk,
-        lane=webhook.lane,
-        token=row.lease_token,
-        lease_until=row.lease_until,
-        due_at=row.next_attempt_at,
-        tries=row.tries,
-        attempt_count=row.attempt_count,
-        outgoing=Outgoing(
-            delivery_id=row.pk,
-            url=webhook.url,
-            request=RenderedRequest(
-                method=cast("Method", row.request_method),
-                content_type=row.request_content_type,
-                body=bytes(row.request_body or b""),
-                headers=row.request_headers,
-            ),
-            headers=keys.headers,
-            secrets=keys.secrets,
-            also_accept=webhook.accepted_statuses,
-            test=bool(row.test_uid),
-            spark=style(webhook.style).spark,
-        ),
-    )
-
-
-_LEASED: Final = ("lease_token", "lease_until", "attempt_count")
-_FROZEN: Final = (
-    "request_method",
-    "request_content_type",
-    "request_body",
-    "request_headers",
-)
-
-
-def _write_leases(rows: list[Delivery], fields: tuple[str, ...]) -> None:
-    update_rows(
-        Delivery,
-        fields,
-        [(row.pk, {name: getattr(row, name) for name in fields}) for row in rows],
+def _fail(delivery_id: UUID, error: str, now: dt.datetime) -> None:
+    """What cannot be rendered must not hold up the deliveries behind it."""
+    Delivery.objects.filter(pk=delivery_id, state=Delivery.PENDING).update(
+        state=Delivery.FAILED,
+        next_attempt_at=None,
+        ended_at=now,
+        last_error_class="internal",
+        last_error=error,
     )

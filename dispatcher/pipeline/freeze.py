@@ -1,18 +1,18 @@
-"""Renders the requests of deliveries that have none yet, into their rows.
+"""Renders the requests of deliveries that have none yet.
 
-From then on every try sends the same bytes. Decides nothing else, and saves only what
-could not be rendered.
+From then on every try sends the same bytes. Decides nothing else, and saves nothing.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
 import structlog
 
 from dispatcher.adapters import cdr_json
-from dispatcher.models import CdrRevision, Delivery, OwedCdr
+from dispatcher.models import CallSummary, CdrRevision, OwedCdr
 from dispatcher.payloads.registry import style
 from dispatcher.pipeline.recording import recording_url
 from dispatcher.values import CarriedCdr, Subscription, Summary, Window
@@ -22,13 +22,55 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from uuid import UUID
 
-    from dispatcher.models import Webhook
-    from dispatcher.values import Format, Method
+    from dispatcher.models import Delivery, Webhook
+    from dispatcher.values import Format, Method, RenderedRequest
 
 log = structlog.get_logger(__name__)
 
 # SQLite takes 999 parameters a statement.
 _CHUNK: Final = 900
+
+
+class Row(Protocol):
+    """What rendering needs of a delivery: a model's row, or what was read of it."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def window_start(self) -> dt.datetime | None: ...
+    @property
+    def window_end(self) -> dt.datetime | None: ...
+    @property
+    def sequence(self) -> int | None: ...
+    @property
+    def late(self) -> bool: ...
+
+
+class _Owed(NamedTuple):
+    """What a delivery carries of one call, as `_COLUMNS` are read."""
+
+    delivery_id: UUID | None
+    cdr_id: UUID
+    revision: int
+    kind: str
+    record: str
+    accepted_at: dt.datetime
+    tenant_id: UUID
+    tenant_external_id: str
+    tenant_zone: str
+
+
+_COLUMNS: Final = (
+    "delivery_id",
+    "cdr_id",
+    "revision",
+    "kind",
+    "cdr__record",
+    "cdr__accepted_at",
+    "cdr__tenant_id",
+    "cdr__tenant__external_id",
+    "cdr__tenant__time_zone",
+)
 
 
 def carried_by(
@@ -38,34 +80,63 @@ def carried_by(
 
     `with_links`: with the links to their recordings.
     """
-    later = _revisions(owed)
-    return [_carried(item, later, with_links=with_links) for item in owed]
+    items = [_as_read(item) for item in owed]
+    extras = _extras_of(items)
+    return [_carried(item, extras, with_links=with_links) for item in items]
 
 
-def _carried(
-    item: OwedCdr, later: Mapping[tuple[UUID, int], str], *, with_links: bool
-) -> CarriedCdr:
-    tenant = item.cdr.tenant
-    cdr = cdr_json.load(later.get((item.cdr_id, item.revision), item.cdr.record))
-    return CarriedCdr(
-        id=item.cdr_id,
-        cdr=cdr,
-        tenant_external_id=tenant.external_id,
-        tenant_zone=tenant.time_zone,
-        accepted_at=item.cdr.accepted_at,
-        recording_url=recording_url(tenant, cdr) if with_links else "",
-        summary=_summary(item),
+def _as_read(item: OwedCdr) -> _Owed:
+    cdr, tenant = item.cdr, item.cdr.tenant
+    return _Owed(
+        item.delivery_id,
+        item.cdr_id,
+        item.revision,
+        item.kind,
+        cdr.record,
+        cdr.accepted_at,
+        tenant.pk,
+        tenant.external_id,
+        tenant.time_zone,
     )
 
 
-def _summary(item: OwedCdr) -> Summary | None:
-    if item.kind != OwedCdr.CALL_SUMMARY:
-        return None
-    made = item.cdr.call_summary
-    return Summary(transcription=made.transcription, summary=made.summary)
+@dataclass(frozen=True, slots=True)
+class _Extras:
+    """What only some calls have: later revisions, and summaries."""
+
+    revisions: Mapping[tuple[UUID, int], str]
+    summaries: Mapping[UUID, Summary]
 
 
-def _revisions(owed: Iterable[OwedCdr]) -> dict[tuple[UUID, int], str]:
+def _extras_of(items: Sequence[_Owed]) -> _Extras:
+    return _Extras(_revisions(items), _summaries(items))
+
+
+def _carried(item: _Owed, extras: _Extras, *, with_links: bool) -> CarriedCdr:
+    later = extras.revisions.get((item.cdr_id, item.revision))
+    cdr = cdr_json.load(later or item.record)
+    is_summary = item.kind == OwedCdr.CALL_SUMMARY
+    return CarriedCdr(
+        id=item.cdr_id,
+        cdr=cdr,
+        tenant_external_id=item.tenant_external_id,
+        tenant_zone=item.tenant_zone,
+        accepted_at=item.accepted_at,
+        recording_url=recording_url(item.tenant_id, cdr) if with_links else "",
+        summary=extras.summaries[item.cdr_id] if is_summary else None,
+    )
+
+
+def _summaries(items: Iterable[_Owed]) -> dict[UUID, Summary]:
+    ids = sorted({i.cdr_id for i in items if i.kind == OwedCdr.CALL_SUMMARY})
+    return {
+        made.cdr_id: Summary(transcription=made.transcription, summary=made.summary)
+        for start in range(0, len(ids), _CHUNK)
+        for made in CallSummary.objects.filter(cdr__in=ids[start : start + _CHUNK])
+    }
+
+
+def _revisions(owed: Iterable[_Owed]) -> dict[tuple[UUID, int], str]:
     """The records of the revisions that are owed, by CDR and number."""
     ids = sorted({item.cdr_id for item in owed if item.revision})
     return {
@@ -75,76 +146,75 @@ def _revisions(owed: Iterable[OwedCdr]) -> dict[tuple[UUID, int], str]:
     }
 
 
-def freeze(webhook: Webhook, rows: list[Delivery], now: dt.datetime) -> list[Delivery]:
-    """Renders what has no request yet; returns what can be sent.
+def requests_of(
+    webhook: Webhook, rows: Sequence[Row], custom_data: Mapping[str, str]
+) -> tuple[dict[UUID, RenderedRequest], dict[UUID, str]]:
+    """The requests of deliveries that have none yet, and why others cannot be made.
 
-    What cannot be rendered fails by itself, with its reason: it must not hold up the
-    deliveries behind it.
+    Reads what they carry in one go. `rows` are deliveries, or what was read of them.
     """
-    fresh = [row for row in rows if row.request_body is None]
-    if not fresh:
-        return rows
-    owed = _owed(webhook, fresh)
-    later = _revisions(item for items in owed.values() for item in items)
-    custom_data = dict(webhook.custom_data.values_list("key", "value"))
+    if not rows:
+        return {}, {}
+    owed = _owed(webhook, rows)
+    extras = _extras_of([item for items in owed.values() for item in items])
     with_links = style(webhook.style).recording_links
-    sendable = []
+    requests: dict[UUID, RenderedRequest] = {}
+    refused: dict[UUID, str] = {}
     for row in rows:
         try:
-            if row.request_body is None:
-                items = owed[row.pk]
-                carried = [
-                    _carried(item, later, with_links=with_links) for item in items
-                ]
-                tenant = carried[0].tenant_external_id if carried else ""
-                freeze_request(webhook, row, carried, tenant, custom_data)
-            sendable.append(row)
+            items = owed.get(row.id, ())
+            carried = [_carried(item, extras, with_links=with_links) for item in items]
+            tenant = carried[0].tenant_external_id if carried else ""
+            requests[row.id] = rendered(webhook, row, carried, tenant, custom_data)
         except Exception as error:
-            log.exception("delivery.not_rendered", delivery=str(row.pk))
-            _fail(row, f"the payload could not be made: {error!r}", now)
-    return sendable
+            log.exception("delivery.not_rendered", delivery=str(row.id))
+            refused[row.id] = f"the payload could not be made: {error!r}"
+    return requests, refused
 
 
-def _owed(webhook: Webhook, rows: list[Delivery]) -> dict[UUID, list[OwedCdr]]:
+def _owed(webhook: Webhook, rows: Sequence[Row]) -> dict[UUID, list[_Owed]]:
     """What each delivery carries, read in one go: in a feed by the calls' end."""
-    related = ["cdr__tenant"]
-    if any(row.kind == OwedCdr.CALL_SUMMARY for row in rows):
-        related.append("cdr__call_summary")
     order = ["call_end"] if style(webhook.style).bundles == "clock" else []
-    found: dict[UUID, list[OwedCdr]] = defaultdict(list)
-    owed = OwedCdr.objects.filter(delivery__in=rows).select_related(*related)
-    for item in owed.order_by(*order, "id"):
+    found: dict[UUID, list[_Owed]] = defaultdict(list)
+    ids = [row.id for row in rows]
+    owed = OwedCdr.objects.filter(delivery__in=ids).order_by(*order, "id")
+    for values in owed.values_list(*_COLUMNS):
+        item = _Owed(*values)
         assert item.delivery_id is not None  # noqa: S101  it was filtered by delivery
         found[item.delivery_id].append(item)
     return found
 
 
-def freeze_request(
+def rendered(
     webhook: Webhook,
-    row: Delivery,
-    carried: list[CarriedCdr],
+    row: Row,
+    carried: Sequence[CarriedCdr],
     tenant_external_id: str,
-    custom_data: dict[str, str],
-) -> None:
-    """Renders the request of a delivery into its row; saves nothing."""
-    rendered = style(webhook.style).render(
+    custom_data: Mapping[str, str],
+) -> RenderedRequest:
+    """The request of a delivery; raises what its style does."""
+    return style(webhook.style).render(
         Subscription(
             webhook_id=webhook.pk,
             tenant_external_id=tenant_external_id,
             method=cast("Method", webhook.method),
             format=cast("Format", webhook.format),
-            custom_data=custom_data,
+            custom_data=dict(custom_data),
             window=_window(row),
         ),
         carried,
     )
-    row.request_method = rendered.method
-    row.request_content_type = rendered.content_type
-    row.request_body = rendered.body
-    row.request_headers = rendered.headers
 
 
-def _window(row: Delivery) -> Window | None:
+def keep_request(row: Delivery, request: RenderedRequest) -> None:
+    """Puts a request into a delivery in memory; saves nothing."""
+    row.request_method = request.method
+    row.request_content_type = request.content_type
+    row.request_body = request.body
+    row.request_headers = request.headers
+
+
+def _window(row: Row) -> Window | None:
     if row.window_start is None or row.window_end is None or row.sequence is None:
         return None
     return Window(
@@ -152,16 +222,4 @@ def _window(row: Delivery) -> Window | None:
         end=row.window_end,
         sequence=row.sequence,
         late=row.late,
-    )
-
-
-def _fail(row: Delivery, error: str, now: dt.datetime) -> None:
-    Delivery.objects.filter(pk=row.pk, state=Delivery.PENDING).update(
-        state=Delivery.FAILED,
-        next_attempt_at=None,
-        ended_at=now,
-        lease_token=None,
-        lease_until=None,
-        last_error_class="internal",
-        last_error=error,
     )

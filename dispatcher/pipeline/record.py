@@ -9,21 +9,23 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
 
 from dispatcher.models import Attempt, Delivery, Webhook
-from dispatcher.models.bulk import update_rows
+from dispatcher.models.bulk import insert_rows, update_rows
+from dispatcher.pipeline import leases
 from dispatcher.pipeline.claim import QUICK_MS
 from dispatcher.sending.retry import next_attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
+    from dispatcher.models import Lease
     from dispatcher.pipeline.claim import Claimed
     from dispatcher.values import Outcome
 
@@ -47,32 +49,32 @@ class Recorded:
     """When the next attempt of each webhook is due, of those that were recorded."""
 
     retries: dict[UUID, dt.datetime]
-    attempts: tuple[Attempt, ...] = ()
 
 
 def record(ended: Sequence[Ended], *, now: dt.datetime) -> Recorded:
     """Stores attempts and moves their deliveries on: delivered, failed, or a retry."""
     with transaction.atomic():
         webhooks = _locked_webhooks({item.claimed.webhook_id for item in ended})
-        rows = _locked_deliveries(ended)
-        kept = [item for item in ended if _is_ours(item, rows)]
+        held = leases.locked(item.claimed.token for item in ended)
+        ours = _ours(ended, held)
+        rows = _locked_deliveries(ours)
+        kept = [item for item in ours if item.claimed.delivery_id in rows]
         changes = [
-            (
-                item.claimed.delivery_id,
-                _next_state(
-                    item,
-                    webhooks[item.claimed.webhook_id],
-                    rows[item.claimed.delivery_id],
-                ),
+            _next_state(
+                item,
+                webhooks[item.claimed.webhook_id],
+                rows[item.claimed.delivery_id],
             )
             for item in kept
         ]
-        attempts = [_attempt(item) for item in kept]
-        Attempt.objects.bulk_create(attempts)
-        update_rows(Delivery, _CHANGED, changes)
+        insert_rows(Attempt, _ATTEMPT, [_attempt(item) for item in kept])
+        _write_states(kept, changes)
         _update_webhooks(kept, webhooks, now)
+        leases.give_back(
+            held, ((one.claimed.token, one.claimed.delivery_id) for one in ours)
+        )
     _log(ended, kept)
-    return Recorded(_earliest_retries(kept, changes), tuple(attempts))
+    return Recorded(_earliest_retries(kept, changes))
 
 
 def record_one_by_one(ended: Sequence[Ended], *, now: dt.datetime) -> Recorded:
@@ -84,7 +86,6 @@ def record_one_by_one(ended: Sequence[Ended], *, now: dt.datetime) -> Recorded:
     database is away; what had been stored by then is passed over the next time.
     """
     retries: dict[UUID, dt.datetime] = {}
-    attempts: list[Attempt] = []
     for item in ended:
         try:
             recorded = record([item], now=now)
@@ -97,8 +98,7 @@ def record_one_by_one(ended: Sequence[Ended], *, now: dt.datetime) -> Recorded:
             recorded = _record_without_answer(item, error, now)
         for webhook_id, at in recorded.retries.items():
             retries[webhook_id] = min(at, retries.get(webhook_id, at))
-        attempts += recorded.attempts
-    return Recorded(retries, tuple(attempts))
+    return Recorded(retries)
 
 
 def _record_without_answer(item: Ended, error: Exception, now: dt.datetime) -> Recorded:
@@ -124,10 +124,9 @@ def _without_answer(item: Ended, error: Exception) -> Ended:
 
 def hand_back(claimed: Sequence[Claimed]) -> None:
     """Gives up the lease of deliveries that were claimed and not sent."""
-    Delivery.objects.filter(
-        pk__in=[item.delivery_id for item in claimed],
-        lease_token__in={item.token for item in claimed},
-    ).update(lease_token=None, lease_until=None)
+    with transaction.atomic():
+        held = leases.locked(item.token for item in claimed)
+        leases.give_back(held, ((item.token, item.delivery_id) for item in claimed))
 
 
 def move_to_lane(webhook_id: UUID, lane: str) -> None:
@@ -135,72 +134,87 @@ def move_to_lane(webhook_id: UUID, lane: str) -> None:
     Webhook.objects.filter(pk=webhook_id).update(lane=lane, quick_answers=0)
 
 
-_CHANGED: Final = (
-    "state",
-    "tries",
-    "attempt_count",
-    "next_attempt_at",
-    "ended_at",
-    "last_status_code",
-    "last_error_class",
-    "last_error",
-    "lease_token",
-    "lease_until",
-)
+class _State(NamedTuple):
+    """What becomes of a delivery: its columns, in this order."""
+
+    state: str
+    tries: int
+    attempt_count: int
+    next_attempt_at: dt.datetime | None
+    ended_at: dt.datetime | None
+    last_status_code: int | None
+    last_error_class: str
+    last_error: str
 
 
 def _locked_webhooks(ids: set[UUID]) -> dict[UUID, Webhook]:
-    """Webhooks before deliveries, by id: everybody locks in this order."""
+    """Webhooks before leases and deliveries, by id: everybody locks in this order."""
     rows = Webhook.objects.select_for_update(no_key=True).filter(pk__in=ids)
     unread = rows.defer("secret", "previous_secret").order_by("pk")
     return {webhook.pk: webhook for webhook in unread}
 
 
-def _locked_deliveries(ended: Sequence[Ended]) -> dict[UUID, Delivery]:
+def _ours(ended: Sequence[Ended], held: Mapping[UUID, Lease]) -> list[Ended]:
+    """Those of which we still hold the lease."""
+    tokens = {token: set(lease.deliveries) for token, lease in held.items()}
+    return [
+        item
+        for item in ended
+        if str(item.claimed.delivery_id) in tokens.get(item.claimed.token, ())
+    ]
+
+
+def _locked_deliveries(ours: Sequence[Ended]) -> dict[UUID, _State]:
     rows = (
         Delivery.objects.select_for_update(no_key=True)
-        .filter(pk__in=[item.claimed.delivery_id for item in ended])
+        .filter(pk__in=[item.claimed.delivery_id for item in ours])
         .order_by("pk")
-        .defer("request_body")
+        .values_list("pk", *_State._fields)
     )
-    return {row.pk: row for row in rows}
+    return {pk: _State(*values) for pk, *values in rows}
 
 
-def _is_ours(item: Ended, rows: dict[UUID, Delivery]) -> bool:
-    """True while the delivery bears the token that it was claimed with."""
-    row = rows.get(item.claimed.delivery_id)
-    return row is not None and row.lease_token == item.claimed.token
+def _write_states(kept: Sequence[Ended], changes: Sequence[_State]) -> None:
+    """With the request, where it has been made for the first time."""
+    again, first = [], []
+    for item, change in zip(kept, changes, strict=True):
+        key = item.claimed.delivery_id
+        if item.claimed.is_first:
+            request = item.claimed.outgoing.request
+            sent = (request.method, request.content_type, request.body, request.headers)
+            first.append((key, *change, *sent))
+        else:
+            again.append((key, *change))
+    update_rows(Delivery, _State._fields, again)
+    update_rows(Delivery, _State._fields + leases.REQUEST, first)
 
 
-def _next_state(item: Ended, webhook: Webhook, row: Delivery) -> dict[str, Any]:
+def _next_state(item: Ended, webhook: Webhook, row: _State) -> _State:
     """What the delivery becomes (DESIGN: Retry rule).
 
     One that was cancelled or sent again while this attempt was under way stays so,
     unless it arrived after all.
     """
     outcome, tries = item.outcome, item.claimed.tries + 1
-    change: dict[str, Any] = {
-        **{name: getattr(row, name) for name in _CHANGED},
-        "attempt_count": item.claimed.attempt_count + 1,
-        "lease_token": None,
-        "lease_until": None,
-    }
+    attempt_count = item.claimed.attempt_count + 1
     delivered = outcome.verdict == "delivered"
     still_meant = (
         row.state == Delivery.PENDING and row.next_attempt_at == item.claimed.due_at
     )
     if not (delivered or still_meant):
-        return change
-    change |= {
-        "tries": tries,
-        "next_attempt_at": None,
-        "ended_at": outcome.ended_at,
-        "last_status_code": outcome.status_code,
-        "last_error_class": outcome.error_class,
-        "last_error": _storable(outcome.error),
-    }
+        return row._replace(attempt_count=attempt_count)
+    ended = _State(
+        state=Delivery.DELIVERED if delivered else Delivery.FAILED,
+        tries=tries,
+        attempt_count=attempt_count,
+        next_attempt_at=None,
+        ended_at=outcome.ended_at,
+        last_status_code=outcome.status_code,
+        last_error_class=outcome.error_class,
+        last_error=_storable(outcome.error),
+    )
     if delivered:
-        return {**change, "state": Delivery.DELIVERED}
+        return ended
     retry_at = next_attempt(
         outcome.ended_at,
         tries,
@@ -209,39 +223,66 @@ def _next_state(item: Ended, webhook: Webhook, row: Delivery) -> dict[str, Any]:
         honour_retry_after=webhook.honour_retry_after,
     )
     if retry_at is None:
-        return {**change, "state": Delivery.FAILED}
-    return {**change, "next_attempt_at": retry_at, "ended_at": None}
+        return ended
+    return ended._replace(
+        state=Delivery.PENDING, next_attempt_at=retry_at, ended_at=None
+    )
 
 
 def _is_gone(item: Ended, webhook: Webhook) -> bool:
     return webhook.disable_on_410 and item.outcome.status_code == GONE
 
 
-def _attempt(item: Ended) -> Attempt:
+_ATTEMPT: Final = (
+    "delivery_id",
+    "number",
+    "probe",
+    "started_at",
+    "ended_at",
+    "duration_ms",
+    "resolve_ms",
+    "connect_ms",
+    "tls_ms",
+    "send_ms",
+    "wait_ms",
+    "body_ms",
+    "status_code",
+    "error_class",
+    "error",
+    "url",
+    "address",
+    "response_headers",
+    "response_body",
+)
+
+
+def _attempt(item: Ended) -> tuple[Any, ...]:
+    """The columns of `_ATTEMPT`."""
     outcome, claimed = item.outcome, item.claimed
     phases = outcome.phases
-    return Attempt(
-        delivery_id=claimed.delivery_id,
-        number=claimed.attempt_count + 1,
-        started_at=outcome.started_at,
-        ended_at=outcome.ended_at,
-        duration_ms=outcome.duration_ms,
-        resolve_ms=phases.resolve_ms,
-        connect_ms=phases.connect_ms,
-        tls_ms=phases.tls_ms,
-        send_ms=phases.send_ms,
-        wait_ms=phases.wait_ms,
-        body_ms=phases.body_ms,
-        status_code=outcome.status_code,
-        error_class=outcome.error_class,
-        error=_storable(outcome.error),
-        url=claimed.outgoing.url,
-        address=outcome.address,
-        response_headers=[
+    return (
+        claimed.delivery_id,
+        claimed.attempt_count + 1,
+        False,
+        outcome.started_at,
+        outcome.ended_at,
+        outcome.duration_ms,
+        phases.resolve_ms,
+        phases.connect_ms,
+        phases.tls_ms,
+        phases.send_ms,
+        phases.wait_ms,
+        phases.body_ms,
+        outcome.status_code,
+        outcome.error_class,
+        _storable(outcome.error),
+        claimed.outgoing.url,
+        outcome.address,
+        [
             [_storable(name), _storable(value)]
             for name, value in outcome.response_headers
         ],
-        response_body=outcome.response_body,
+        outcome.response_body,
     )
 
 
@@ -303,12 +344,11 @@ _BACK_AFTER: Final = 20
 
 
 def _earliest_retries(
-    kept: Sequence[Ended], changes: Sequence[tuple[UUID, dict[str, Any]]]
+    kept: Sequence[Ended], changes: Sequence[_State]
 ) -> dict[UUID, dt.datetime]:
     retries: dict[UUID, dt.datetime] = {}
-    for item, (_, change) in zip(kept, changes, strict=True):
-        retry_at = change["next_attempt_at"]
-        if retry_at is not None:
+    for item, change in zip(kept, changes, strict=True):
+        if (retry_at := change.next_attempt_at) is not None:
             webhook_id = item.claimed.webhook_id
             retries[webhook_id] = min(retries.get(webhook_id, retry_at), retry_at)
     return retries

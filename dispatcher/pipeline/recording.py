@@ -39,12 +39,12 @@ class Found:
     recording: Recording
 
 
-def recording_url(tenant: Tenant, cdr: Cdr) -> str:
+def recording_url(tenant_id: UUID, cdr: Cdr) -> str:
     """The link to a CDR's recording (thehub.txt: recording_url); "" if it has none."""
     if not cdr.recordings:
         return ""
     path = PATH + quote(cdr.uid, safe=UID_PUNCTUATION)
-    return f"{settings.PUBLIC_URL}{path}?token={_token(tenant.pk, cdr.uid)}"
+    return f"{settings.PUBLIC_URL}{path}?token={_token(tenant_id, cdr.uid)}"
 
 
 def find(uid: str, token: str, now: dt.datetime) -> Found | None:

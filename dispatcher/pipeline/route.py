@@ -7,33 +7,40 @@ documented system takes up to 10 minutes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db.models import Q
 
-from dispatcher.filters.match import matches
+from dispatcher.filters.match import passes, tests_of
 from dispatcher.models import Webhook
 from dispatcher.payloads.registry import style
+from dispatcher.values import Filter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+    from dispatcher.filters.conditions import Test
     from dispatcher.models import Tenant
-    from dispatcher.values import Cdr, Filter
+    from dispatcher.values import Cdr
 
 # Workspaces are in the billing feed, whoever sold their licence (webex.txt).
 PLACE: Final = "Place"
+# Of a webhook and, of those that it has, one filter.
+_COLUMNS: Final = (
+    *("pk", "style", "resource", "on_update", "active", "when_disabled"),
+    *("filters__field", "filters__op", "filters__value"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A webhook as routing sees it."""
+    """A webhook as routing sees it; `tests` are its filters, compiled."""
 
     webhook_id: UUID
     bundles: str
     billing: bool
-    filters: tuple[Filter, ...]
+    tests: tuple[Test, ...]
     on_update: bool
     takes_calls: bool
     sends_now: bool
@@ -48,20 +55,41 @@ def webhooks_of(tenant: Tenant) -> Q:
 
 
 def routes_of(tenant: Tenant) -> list[Route]:
-    """Every route that a call of this tenant may take, in two queries."""
-    webhooks = Webhook.objects.filter(webhooks_of(tenant)).prefetch_related("filters")
-    return [
-        Route(
-            webhook_id=webhook.pk,
-            bundles=style(webhook.style).bundles,
-            billing=takes_billed_only(webhook),
-            filters=tuple(condition.as_value() for condition in webhook.filters.all()),
-            on_update=webhook.on_update,
-            takes_calls=webhook.active or webhook.when_disabled == "hold",
-            sends_now=webhook.active,
-        )
-        for webhook in webhooks.defer("secret", "previous_secret")
-    ]
+    """Every route that a call of this tenant may take, in one query.
+
+    Reads values and makes no models: with ten webhooks they cost more than the query.
+    """
+    rows = (
+        Webhook.objects.filter(webhooks_of(tenant))
+        .order_by("pk", "filters__id")
+        .values_list(*_COLUMNS)
+    )
+    conditions: dict[tuple[Any, ...], list[Filter]] = {}
+    for *webhook, field, op, value in rows:
+        of_this = conditions.setdefault(tuple(webhook), [])
+        if field is not None:
+            of_this.append(Filter(field, op, value))
+    return [_route(*webhook, tuple(filters)) for webhook, filters in conditions.items()]
+
+
+def _route(
+    webhook_id: UUID,
+    style_name: str,
+    resource: str,
+    on_update: bool,
+    active: bool,
+    when_disabled: str,
+    filters: tuple[Filter, ...],
+) -> Route:
+    return Route(
+        webhook_id=webhook_id,
+        bundles=style(style_name).bundles,
+        billing=_billed_only(style_name, resource),
+        tests=tests_of(filters),
+        on_update=on_update,
+        takes_calls=active or when_disabled == "hold",
+        sends_now=active,
+    )
 
 
 def wanted_by(cdr: Cdr, routes: Sequence[Route]) -> list[Route]:
@@ -69,13 +97,17 @@ def wanted_by(cdr: Cdr, routes: Sequence[Route]) -> list[Route]:
     return [
         route
         for route in routes
-        if matches(cdr, route.filters) and (not route.billing or is_billed(cdr))
+        if passes(cdr, route.tests) and (not route.billing or is_billed(cdr))
     ]
 
 
 def takes_billed_only(webhook: Webhook) -> bool:
     """Whether it is a feed of the resource "billing"."""
-    return webhook.style == "feed" and webhook.resource == "billing"
+    return _billed_only(webhook.style, webhook.resource)
+
+
+def _billed_only(style_name: str, resource: str) -> bool:
+    return style_name == "feed" and resource == "billing"
 
 
 def is_billed(cdr: Cdr) -> bool:

@@ -241,12 +241,12 @@ def _claim(summary_id: UUID, now: dt.datetime) -> _Claimed | None:
 
 def _audio_url(tenant: Tenant, row: StoredCdr) -> str:
     """Where the service gets the recording, which a later revision may have brought."""
-    link = recording_url(tenant, cdr_json.load(row.record))
+    link = recording_url(tenant.pk, cdr_json.load(row.record))
     if link:
         return link
     revisions = CdrRevision.objects.filter(cdr=row).order_by("-number")
     for record in revisions.values_list("record", flat=True):
-        link = recording_url(tenant, cdr_json.load(record))
+        link = recording_url(tenant.pk, cdr_json.load(record))
         if link:
             return link
     return ""

@@ -6,16 +6,19 @@ Claims nothing and ignores the wake-up keys.
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, Subquery
 
-from dispatcher.models import Delivery, OwedCdr, Webhook
+from dispatcher.models import Delivery, Lease, OwedCdr, Webhook
 from dispatcher.pipeline import marks
 from dispatcher.pipeline.bundle import batch_is_full, batch_is_old
 from dispatcher.pipeline.subscribe import cancel_pending
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from uuid import UUID
 
     from django.db.models import QuerySet
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 OVERDUE: Final = dt.timedelta(seconds=1)
 # Longer than any request that takes calls in can be under way.
 DELETED_LATELY: Final = dt.timedelta(minutes=10)
+# Webhooks that are looked at together; each has 100 deliveries under way at most.
+_CHUNK: Final = 200
 
 
 def overdue_webhooks(now: dt.datetime) -> list[tuple[UUID, str]]:
@@ -31,12 +36,44 @@ def overdue_webhooks(now: dt.datetime) -> list[tuple[UUID, str]]:
     Likewise of each that has a batch or a window to close.
     """
     overdue = Delivery.objects.filter(
-        Delivery.due(now - OVERDUE) & Delivery.not_leased(now),
-        webhook=OuterRef("pk"),
-        test_uid="",
+        Delivery.due(now - OVERDUE), webhook=OuterRef("pk"), test_uid=""
     )
     found = dict(_sending().filter(Exists(overdue)).values_list("pk", "lane"))
+    for webhook_id in found.keys() - _not_all_under_way(found, overdue, now):
+        del found[webhook_id]
     return list((found | _batches_to_close(now) | _windows_to_close(now)).items())
+
+
+def _not_all_under_way(
+    found: Mapping[UUID, str], overdue: QuerySet[Delivery], now: dt.datetime
+) -> set[UUID]:
+    """Those that have an overdue delivery which nobody is sending."""
+    leases = Lease.objects.filter(Lease.good(now), for_test=False)
+    under_way = {
+        webhook_id: deliveries
+        for webhook_id, deliveries in _by_webhook(leases)
+        if webhook_id in found
+    }
+    left = set(found) - under_way.keys()
+    webhooks = list(under_way)
+    # Each statement names as many deliveries as SQLite takes parameters.
+    for start in range(0, len(webhooks), _CHUNK):
+        some = webhooks[start : start + _CHUNK]
+        held = [one for webhook_id in some for one in under_way[webhook_id]]
+        unheld = overdue.exclude(pk__in=held)
+        left.update(
+            Webhook.objects.filter(Exists(unheld), pk__in=some)
+            .order_by()
+            .values_list("pk", flat=True)
+        )
+    return left
+
+
+def _by_webhook(leases: QuerySet[Lease]) -> Iterator[tuple[UUID, list[str]]]:
+    found: dict[UUID, list[str]] = defaultdict(list)
+    for webhook_id, deliveries in leases.values_list("webhook_id", "deliveries"):
+        found[webhook_id] += deliveries
+    yield from found.items()
 
 
 def _sending() -> QuerySet[Webhook]:
@@ -93,17 +130,21 @@ def cancel_orphans(now: dt.datetime) -> int:
 
 def fail_forgotten_tests(now: dt.datetime) -> int:
     """Ends test calls whose process stopped while it waited: they are not tried again."""
-    forgotten = Delivery.objects.filter(
-        Delivery.not_leased(now), lease_token__isnull=False, state=Delivery.PENDING
-    ).exclude(test_uid="")
-    if not forgotten.exists():
+    dead = Lease.objects.filter(~Lease.good(now), for_test=True)
+    ids = [
+        one
+        for deliveries in dead.values_list("deliveries", flat=True)
+        for one in deliveries
+    ]
+    if not ids:
         return 0
-    return forgotten.update(
-        state=Delivery.FAILED,
-        next_attempt_at=None,
-        ended_at=now,
-        lease_token=None,
-        lease_until=None,
-        last_error_class="interrupted",
-        last_error="the process that made this test call stopped before it ended",
-    )
+    with transaction.atomic():
+        failed = Delivery.objects.filter(pk__in=ids, state=Delivery.PENDING).update(
+            state=Delivery.FAILED,
+            next_attempt_at=None,
+            ended_at=now,
+            last_error_class="interrupted",
+            last_error="the process that made this test call stopped before it ended",
+        )
+        dead.delete()
+    return failed

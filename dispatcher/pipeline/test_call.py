@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from django.db import close_old_connections, transaction
 
-from dispatcher.models import Attempt, Delivery, Tenant, Webhook
+from dispatcher.models import Attempt, Delivery, Lease, Tenant, Webhook
 from dispatcher.models.delivery import LEASE
 from dispatcher.models.ids import uuid7
-from dispatcher.pipeline.claim import keys_of, ready_to_send
-from dispatcher.pipeline.freeze import freeze_request
+from dispatcher.pipeline.claim import Claimed, keys_of, outgoing
+from dispatcher.pipeline.freeze import keep_request, rendered
 from dispatcher.pipeline.outbound import send_out, utc_now
 from dispatcher.pipeline.record import Ended, record
 from dispatcher.values import Caller, CarriedCdr, Cdr, Leg, Legs, Line, Named, Rating
-
-if TYPE_CHECKING:
-    from dispatcher.pipeline.claim import Claimed
 
 
 def test_call(webhook: Webhook, *, now: dt.datetime) -> tuple[Delivery, Attempt]:
@@ -34,8 +30,9 @@ def test_call(webhook: Webhook, *, now: dt.datetime) -> tuple[Delivery, Attempt]
     claimed = prepare_test_call(webhook, now)
     close_old_connections()
     outcome = send_out(claimed.outgoing)
-    attempt = record([Ended(claimed, outcome)], now=utc_now()).attempts[0]
-    return Delivery.objects.get(pk=claimed.delivery_id), attempt
+    record([Ended(claimed, outcome)], now=utc_now())
+    delivery = Delivery.objects.get(pk=claimed.delivery_id)
+    return delivery, delivery.attempts.get(number=1)
 
 
 # pytest takes every function named test_... for a test wherever it is imported.
@@ -82,8 +79,6 @@ def prepare_test_call(webhook: Webhook, now: dt.datetime) -> Claimed:
         next_attempt_at=now,
         call_end=cdr.ended_at or now,
         test_uid=uid,
-        lease_token=uuid4(),
-        lease_until=now + LEASE,
     )
     tenant = webhook.tenant or Tenant(external_id="test")
     carried = CarriedCdr(
@@ -93,13 +88,34 @@ def prepare_test_call(webhook: Webhook, now: dt.datetime) -> Claimed:
         tenant_zone=tenant.time_zone,
         accepted_at=now,
     )
+    request = rendered(
+        webhook,
+        delivery,
+        [carried],
+        tenant.external_id,
+        dict(webhook.custom_data.values_list("key", "value")),
+    )
+    keep_request(delivery, request)
+    token, until = uuid4(), now + LEASE
     with transaction.atomic():
-        freeze_request(
-            webhook,
-            delivery,
-            [carried],
-            tenant.external_id,
-            dict(webhook.custom_data.values_list("key", "value")),
-        )
         delivery.save(force_insert=True)
-    return ready_to_send(webhook, delivery, keys_of(webhook, now))
+        Lease.objects.create(
+            token=token,
+            webhook=webhook,
+            until=until,
+            deliveries=[str(delivery.pk)],
+            for_test=True,
+        )
+    return Claimed(
+        delivery_id=delivery.pk,
+        webhook_id=webhook.pk,
+        lane=webhook.lane,
+        token=token,
+        lease_until=until,
+        due_at=now,
+        tries=0,
+        attempt_count=0,
+        outgoing=outgoing(
+            webhook, delivery.pk, request, keys_of(webhook, now), test=True
+        ),
+    )

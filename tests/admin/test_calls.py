@@ -110,6 +110,7 @@ def test_a_calls_page_says_what_each_webhook_got_or_which_filter_kept_it_out(
         ("", {"active": False}, "the webhook is switched off."),
         ("late", {}, "It came after its window had been sent, and late records are"),
         ("deleted", {}, "The webhook was deleted before it was sent."),
+        ("was_delivered", {}, "It was delivered; the delivery has been purged since."),
     ],
 )
 def test_a_calls_page_says_why_no_delivery_carries_it(

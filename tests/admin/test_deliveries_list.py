@@ -10,6 +10,7 @@ import time_machine
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from dispatcher.admin import delivery_filters
 from dispatcher.models import Delivery, Membership, OwedCdr, StoredCdr, Webhook
 from tests.admin.conftest import ESCAPED, EVIL
 
@@ -255,3 +256,32 @@ def test_deliveries_of_yesterday_are_not_of_today(
     assert "old" not in page(admin_client, "?age=today").partition("result_list")[2]
     same_day = f"?created_at_from={day}&created_at_to={day}"
     assert f"{LIST}{old.pk}/" in page(admin_client, same_day)
+
+
+def test_a_filter_for_what_is_not_the_users_finds_nothing(
+    admin_client: Client,
+    client: Client,
+    globex: Tenant,
+    webhook: Webhook,
+    delivery_of: Callable[..., Delivery],
+) -> None:
+    delivery_of(webhook, "call-of-acme")
+    member = User.objects.create(username="gina", is_staff=True)
+    Membership.objects.create(user=member, tenant=globex, role="administrator")
+    client.force_login(member)
+
+    for query in (f"?webhook={webhook.pk}", "?tenant=acme"):
+        assert "call-of-acme" in page(admin_client, query)
+        assert "call-of-acme" not in page(client, query)
+
+
+def test_a_style_of_more_webhooks_than_are_named_one_by_one_is_found(
+    admin_client: Client,
+    webhook: Webhook,
+    delivery_of: Callable[..., Delivery],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delivery_filters, "_LISTED", 0)
+    delivery_of(webhook, "call-1")
+
+    assert "call-1" in page(admin_client, f"?style={webhook.style}")

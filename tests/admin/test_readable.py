@@ -8,6 +8,7 @@ import json
 import pytest
 
 from dispatcher.admin import moments, readable
+from dispatcher.models.ids import first_id_at
 
 NOW = dt.datetime(2026, 11, 20, 10, 0, tzinfo=dt.UTC)
 
@@ -79,8 +80,8 @@ def test_a_moment_is_told_in_its_largest_unit(seconds: int, shown: str) -> None:
 
 
 def test_the_first_id_of_a_moment_sorts_before_every_id_made_then() -> None:
-    first = moments.first_id_at(NOW)
+    first = first_id_at(NOW)
 
     assert first.version == 7
-    assert first < moments.first_id_at(NOW + dt.timedelta(milliseconds=1))
-    assert moments.first_id_at(dt.datetime(1960, 1, 1, tzinfo=dt.UTC)).int >> 80 == 0
+    assert first < first_id_at(NOW + dt.timedelta(milliseconds=1))
+    assert first_id_at(dt.datetime(1960, 1, 1, tzinfo=dt.UTC)).int >> 80 == 0

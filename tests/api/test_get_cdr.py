@@ -87,6 +87,17 @@ def test_it_says_why_where_no_filter_is_to_blame(acme, webhook_of, send):
             "it came after its window had been sent, and late records are not sent",
         ),
         ("deleted", {}, "the webhook was deleted before it was sent"),
+        (
+            "was_delivered",
+            {"active": False},
+            "it was delivered; the delivery has been purged since",
+        ),
+        ("was_failed", {}, "its delivery failed, and has been purged since"),
+        (
+            "was_cancelled",
+            {},
+            "its delivery was cancelled, and has been purged since",
+        ),
     ],
 )
 def test_it_says_why_no_delivery_carries_what_is_owed(

@@ -83,7 +83,7 @@ def recorded(acme: Tenant, now: Any, folder: Path) -> Callable[..., str]:
     ) -> str:
         cdr = call(uid, recordings=(Recording(id=recording_id, url=url),))
         accept(tenant, [cdr], source="test", now=now)
-        parts = urlsplit(recording_url(tenant, cdr))
+        parts = urlsplit(recording_url(tenant.pk, cdr))
         return f"{parts.path}?{parts.query}"
 
     return make
@@ -641,7 +641,7 @@ def test_bad_links_all_get_the_same_bytes(recorded, stored, acme, globex):
 
 def _long_ago(tenant: Tenant) -> str:
     with time_machine.travel(timezone.now() - dt.timedelta(hours=2)):
-        url = recording_url(tenant, call(UID, recordings=(Recording(id="r1"),)))
+        url = recording_url(tenant.pk, call(UID, recordings=(Recording(id="r1"),)))
     return url.partition("?token=")[2]
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from dispatcher.models import Delivery, Tenant, Webhook
+from dispatcher.models import Delivery, Lease, Tenant, Webhook
 from dispatcher.models.delivery import LEASE
 from dispatcher.pipeline import subscribe
 from dispatcher.pipeline.subscribe import (
@@ -76,10 +76,13 @@ def test_what_is_being_sent_when_a_webhook_is_deleted_can_still_be_recorded(
     acme: Tenant, now: dt.datetime
 ) -> None:
     webhook = Webhook.objects.create(tenant=acme, url=URL)
-    token = uuid4()
-    sending = pending(webhook, now, lease_token=token, lease_until=now + LEASE)
+    sending = pending(webhook, now)
+    lease = Lease.objects.create(
+        token=uuid4(), webhook=webhook, until=now + LEASE, deliveries=[str(sending.pk)]
+    )
 
     delete_webhook(webhook, now=now)
 
     sending.refresh_from_db()
-    assert (sending.state, sending.lease_token) == ("cancelled", token)
+    assert sending.state == "cancelled"
+    assert Lease.objects.get() == lease

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from dispatcher.models import Attempt, Delivery
+from dispatcher.models import Attempt, Delivery, Lease
 from dispatcher.models.delivery import LEASE
 from dispatcher.pipeline import freeze as freeze_module
 from dispatcher.pipeline.claim import claim
@@ -33,8 +33,9 @@ def test_a_claimed_delivery_is_leased_for_a_while(acme, webhook_of, take, now):
 
     (item,) = claim_all(webhook, now)
 
-    row = only_delivery()
-    assert (row.lease_token, row.lease_until) == (item.token, now + LEASE)
+    lease = Lease.objects.get()
+    assert (lease.token, lease.until) == (item.token, now + LEASE)
+    assert lease.deliveries == [str(item.delivery_id)]
 
 
 def test_two_claims_never_take_the_same_delivery(acme, webhook_of, take, now):
@@ -197,6 +198,21 @@ def test_a_lease_that_ran_out_is_taken_over_and_noted_as_interrupted(
     assert only_delivery().state == "delivered"
 
 
+def test_whoever_takes_over_sends_the_bytes_that_may_have_been_sent(
+    acme, webhook_of, take, now
+):
+    webhook = webhook_of(acme)
+    take(acme, call("c-1"), call("c-2"))
+    dead = claim_all(webhook, now)
+    webhook.custom_data.create(key="later", value="than the first try")
+
+    again = claim_all(webhook, now + LEASE + dt.timedelta(seconds=1))
+
+    assert {item.delivery_id: item.outgoing.request for item in again} == {
+        item.delivery_id: item.outgoing.request for item in dead
+    }
+
+
 def test_whoever_lost_the_lease_changes_nothing(acme, webhook_of, take, now):
     webhook = webhook_of(acme)
     take(acme, call("c-1"))
@@ -205,8 +221,7 @@ def test_whoever_lost_the_lease_changes_nothing(acme, webhook_of, take, now):
 
     finish(slow, 500, now + LEASE + dt.timedelta(seconds=2))
 
-    row = only_delivery()
-    assert row.lease_token not in (None, slow.token)
+    assert Lease.objects.get().token != slow.token
     assert not Attempt.objects.filter(error_class="status").exists()
 
 
@@ -272,14 +287,14 @@ def test_what_cannot_be_rendered_fails_alone_with_its_reason(
 ):
     webhook = webhook_of(acme)
     take(acme, call("bad"), call("good"))
-    render = freeze_module.freeze_request
+    render = freeze_module.rendered
 
     def picky(webhook, row, carried, *rest):
         if carried[0].cdr.uid == "bad":
             raise ValueError("no such thing")
-        render(webhook, row, carried, *rest)
+        return render(webhook, row, carried, *rest)
 
-    monkeypatch.setattr(freeze_module, "freeze_request", picky)
+    monkeypatch.setattr(freeze_module, "rendered", picky)
 
     (item,) = claim_all(webhook, now)
 

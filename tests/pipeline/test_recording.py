@@ -29,7 +29,7 @@ def taken(take, acme, globex):
 
 
 def token_for(tenant, uid=UID):
-    url = recording_url(tenant, call(uid, recordings=RECORDED))
+    url = recording_url(tenant.pk, call(uid, recordings=RECORDED))
     return parse_qs(urlsplit(url).query)["token"][0]
 
 
@@ -39,7 +39,7 @@ def token_for(tenant, uid=UID):
 def test_a_link_is_as_documented(acme, settings):
     settings.PUBLIC_URL = "https://cdrhook.example"
 
-    url = recording_url(acme, call(UID, recordings=RECORDED))
+    url = recording_url(acme.pk, call(UID, recordings=RECORDED))
 
     begin = f"https://cdrhook.example/api/cdr/call-recording/{UID}?token="
     assert url.startswith(begin)
@@ -48,13 +48,13 @@ def test_a_link_is_as_documented(acme, settings):
 
 @pytest.mark.parametrize("recordings", [None, ()])
 def test_there_is_no_link_without_a_recording(acme, recordings):
-    assert recording_url(acme, call(UID, recordings=recordings)) == ""
+    assert recording_url(acme.pk, call(UID, recordings=recordings)) == ""
 
 
 def test_a_uid_of_every_character_survives_the_path(acme):
     uid = "a:b@c+d-e_f.g"
 
-    url = recording_url(acme, call(uid, recordings=RECORDED))
+    url = recording_url(acme.pk, call(uid, recordings=RECORDED))
 
     assert urlsplit(url).path == f"/api/cdr/call-recording/{uid}"
 
@@ -63,7 +63,7 @@ def test_a_batch_of_links_costs_little(acme):
     cdr = call(UID, recordings=RECORDED)
     started = time.perf_counter()
     for _ in range(100):
-        recording_url(acme, cdr)
+        recording_url(acme.pk, cdr)
     assert time.perf_counter() - started < 0.1
 
 

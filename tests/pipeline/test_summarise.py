@@ -226,7 +226,7 @@ def test_the_service_is_given_the_signed_link_to_the_recording(
     cdr = cdr_json.load(summary.cdr.record)
     link, _, token = services.requests[0].body["audio_url"].partition("?token=")
     # Each link has a token of its own.
-    assert recording_url(acme, cdr).startswith(f"{link}?token=")
+    assert recording_url(acme.pk, cdr).startswith(f"{link}?token=")
     assert token
 
 

@@ -1,0 +1,132 @@
+"""Inserts many rows in one statement: from arrays on PostgreSQL, by Django elsewhere.
+
+An INSERT from unnest() takes each column as one binary parameter. Django's bulk_create
+writes every value of every row into the statement, and PostgreSQL reads it all again:
+for a thousand calls that took longer than what the rows cost in tables and indexes.
+
+Knows nothing of what the rows mean; joins the transaction of the caller.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection, models
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Rows = Sequence[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Insert:
+    """A statement, and the values of columns that are the same in all rows ever."""
+
+    sql: str
+    defaults: tuple[Any, ...]
+
+
+def insert(
+    model: type[models.Model], fields: tuple[str, ...], rows: Rows, **same: Any
+) -> None:
+    """Inserts rows, each with the values of `fields` in that order.
+
+    `same` are values that all of them have. Both are named as attributes of the model
+    (`tenant_id`); what is left out gets the model's default, one for all rows.
+    """
+    if not rows:
+        return
+    if connection.vendor == "postgresql":
+        _from_arrays(_statement(model, fields, tuple(same)), rows, same)
+    else:
+        model._default_manager.bulk_create(_objects(model, fields, rows, same))
+
+
+def insert_missing(
+    model: type[models.Model], fields: tuple[str, ...], rows: Rows, **same: Any
+) -> bool:
+    """Inserts those rows that no unique constraint keeps out.
+
+    True if that was none of them. False: some may have been, look.
+    """
+    if not rows:
+        return True
+    if connection.vendor == "postgresql":
+        statement = _statement(model, fields, tuple(same), missing_only=True)
+        # Which ones went in is not asked: to read a thousand ids takes 10 ms.
+        return _from_arrays(statement, rows, same) == len(rows)
+    objects = _objects(model, fields, rows, same)
+    model._default_manager.bulk_create(objects, ignore_conflicts=True)
+    return False
+
+
+def _objects(
+    model: type[models.Model], fields: tuple[str, ...], rows: Rows, same: dict[str, Any]
+) -> list[models.Model]:
+    return [model(**dict(zip(fields, row, strict=True)), **same) for row in rows]
+
+
+# PostgreSQL ---------------------------------------------------------------------------
+
+
+def _from_arrays(statement: _Insert, rows: Rows, same: dict[str, Any]) -> int:
+    """Runs it; how many rows were inserted."""
+    # Django's own cursors write parameters into the text of a statement, and know
+    # nothing of binary ones.
+    from psycopg import Cursor
+
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    with connection.wrap_database_errors:
+        connection.ensure_connection()
+        with Cursor(connection.connection) as cursor:
+            cursor.execute(
+                statement.sql.encode(),
+                (*same.values(), *statement.defaults, *columns),
+            )
+            return cursor.rowcount
+
+
+@lru_cache(maxsize=64)
+def _statement(
+    model: type[models.Model],
+    fields: tuple[str, ...],
+    same: tuple[str, ...],
+    *,
+    missing_only: bool = False,
+) -> _Insert:
+    """The statement; its parameters: values of `same`, the defaults, then arrays."""
+    known = {field.attname: field for field in model._meta.concrete_fields}
+    defaults = {
+        name: value
+        for name, field in known.items()
+        if name not in {*fields, *same} and (value := field.get_default()) is not None
+    }
+    constants = [known[name] for name in (*same, *defaults)]
+    arrays = [known[name] for name in fields]
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(str(field.column)) for field in (*constants, *arrays))
+    values = ", ".join(
+        [f"%s::{_type(field)}" for field in constants]
+        + [f"given.{quote(str(field.column))}" for field in arrays]
+    )
+    unnested = ", ".join(f"%b::{_type(field)}[]" for field in arrays)
+    given = ", ".join(quote(str(field.column)) for field in arrays)
+    sql = (
+        f"INSERT INTO {quote(model._meta.db_table)} ({columns}) SELECT {values}"  # noqa: S608  our own names
+        f" FROM unnest({unnested}) AS given ({given})"
+    )
+    if missing_only:
+        sql += " ON CONFLICT DO NOTHING"
+    prepared = [
+        known[name].get_db_prep_save(value, connection)
+        for name, value in defaults.items()
+    ]
+    return _Insert(sql, tuple(prepared))
+
+
+def _type(field: models.Field[Any, Any]) -> str:
+    """Without a length: a cast would cut off what is too long, and not refuse it."""
+    return str(field.db_type(connection)).partition("(")[0]

@@ -1,0 +1,193 @@
+"""Leases: the right to send deliveries and to record them, one row a run.
+
+Whoever claims takes one, whoever records gives back what it has recorded, and the next
+claim takes over what has run out. Until then nothing of a claimed delivery is written:
+requests that are made for the first time are kept in the lease, so that they are made
+with the same bytes again if their sender dies. Decides nothing about what is sent.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from dispatcher.models import Attempt, Delivery, Lease
+from dispatcher.models.bulk import insert_rows, update_rows
+from dispatcher.models.delivery import LEASE
+from dispatcher.values import RenderedRequest
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from dispatcher.models import Webhook
+
+# Bodies of a run are much alike: the fastest level makes a tenth of them.
+_LEVEL: Final = 1
+REQUEST: Final = (
+    "request_method",
+    "request_content_type",
+    "request_body",
+    "request_headers",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is under way of a webhook: ids of deliveries, and how many runs."""
+
+    deliveries: frozenset[UUID]
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """A lease to be taken: its deliveries, and the requests that no row holds yet."""
+
+    token: UUID
+    deliveries: Sequence[UUID]
+    requests: Mapping[UUID, RenderedRequest]
+
+
+def take(webhook_id: UUID, taking: Sequence[Taking], until: dt.datetime) -> None:
+    """Takes leases; whoever does so holds the webhook's lock."""
+    insert_rows(
+        Lease,
+        ("token", "webhook_id", "until", "deliveries", "requests", "for_test"),
+        [
+            (
+                one.token,
+                webhook_id,
+                until,
+                [str(delivery_id) for delivery_id in one.deliveries],
+                pack(one.requests),
+                False,
+            )
+            for one in taking
+        ],
+    )
+
+
+def held(webhook: Webhook, now: dt.datetime) -> Held:
+    """What is under way; what has run out is taken over, and told as interrupted.
+
+    The caller holds the webhook's lock.
+    """
+    leases = list(
+        Lease.objects.filter(webhook=webhook, for_test=False).defer("requests")
+    )
+    good = [lease for lease in leases if lease.is_good(now)]
+    if len(good) < len(leases):
+        _take_over(webhook, [lease for lease in leases if lease not in good], now)
+    ids = (UUID(text) for lease in good for text in lease.deliveries)
+    return Held(frozenset(ids), len(good))
+
+
+def locked(tokens: Iterable[UUID]) -> dict[UUID, Lease]:
+    """The leases that still exist, locked, by token."""
+    rows = Lease.objects.select_for_update().filter(pk__in=set(tokens)).order_by("pk")
+    return {row.pk: row for row in rows.defer("requests")}
+
+
+def give_back(leases: Mapping[UUID, Lease], done: Iterable[tuple[UUID, UUID]]) -> None:
+    """Takes (token, delivery) out of locked leases; one that is empty is gone."""
+    recorded: dict[UUID, set[str]] = defaultdict(set)
+    for token, delivery_id in done:
+        recorded[token].add(str(delivery_id))
+    empty = []
+    for token, ids in recorded.items():
+        if (lease := leases.get(token)) is None:
+            continue
+        lease.deliveries = [one for one in lease.deliveries if one not in ids]
+        if lease.deliveries:
+            lease.save(update_fields=["deliveries"])
+        else:
+            empty.append(token)
+    if empty:
+        Lease.objects.filter(pk__in=empty).delete()
+
+
+def pack(requests: Mapping[UUID, RenderedRequest]) -> bytes:
+    """Requests as a lease keeps them; nothing for none."""
+    if not requests:
+        return b""
+    heads = [
+        [
+            str(delivery_id),
+            one.method,
+            one.content_type,
+            dict(one.headers),
+            len(one.body),
+        ]
+        for delivery_id, one in requests.items()
+    ]
+    bodies = [one.body for one in requests.values()]
+    return zlib.compress(b"\n".join([json.dumps(heads).encode(), *bodies]), _LEVEL)
+
+
+def unpack(packed: bytes) -> dict[UUID, RenderedRequest]:
+    """What was packed."""
+    if not packed:
+        return {}
+    heads, _, rest = zlib.decompress(packed).partition(b"\n")
+    requests, start = {}, 0
+    for delivery_id, method, content_type, headers, length in json.loads(heads):
+        requests[UUID(delivery_id)] = RenderedRequest(
+            method=method,
+            content_type=content_type,
+            body=rest[start : start + length],
+            headers=headers,
+        )
+        start += length + 1
+    return requests
+
+
+def write_requests(requests: Mapping[UUID, RenderedRequest]) -> None:
+    """Keeps requests in the rows of their deliveries."""
+    update_rows(
+        Delivery,
+        REQUEST,
+        [
+            (delivery_id, one.method, one.content_type, one.body, dict(one.headers))
+            for delivery_id, one in requests.items()
+        ],
+    )
+
+
+def _take_over(webhook: Webhook, dead: Sequence[Lease], now: dt.datetime) -> None:
+    """Tells of leases that ran out: whoever held them died before recording.
+
+    It spends no try: whether the requests were made is not known.
+    """
+    since = {UUID(text): lease for lease in dead for text in lease.deliveries}
+    rows = list(
+        Delivery.objects.filter(pk__in=since)
+        .order_by("pk")
+        .values_list("pk", "attempt_count", "request_method")
+    )
+    Attempt.objects.bulk_create(
+        Attempt(
+            delivery_id=pk,
+            number=attempt_count + 1,
+            started_at=since[pk].until - LEASE,
+            ended_at=now,
+            duration_ms=0,
+            error_class="interrupted",
+            error=(
+                "the process that was sending this stopped before it could record the"
+                " result; the receiver may or may not have got it"
+            ),
+            url=webhook.url,
+        )
+        for pk, attempt_count, _ in rows
+    )
+    update_rows(Delivery, ("attempt_count",), [(pk, n + 1) for pk, n, _ in rows])
+    unfrozen = {pk for pk, _, method in rows if not method}
+    for lease in dead:
+        requests = unpack(bytes(lease.requests))
+        write_requests({pk: one for pk, one in requests.items() if pk in unfrozen})
+    Lease.objects.filter(pk__in=[lease.pk for lease in dead]).delete()
