@@ -11,8 +11,4 @@ def number(value: float) -> str:
         return str(value)
     if abs(value) >= 1000:
         return f"{value:,.0f}"
-    if abs(value) >= 100 and value == round(value):
-        return f"{value:.0f}"
-    digits = 2 - math.floor(math.log10(abs(value))) if value else 0
-    text = f"{value:.{max(digits, 0)}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{float(f'{value:.3g}'):,.9f}".rstrip("0").rstrip(".")

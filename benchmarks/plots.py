@@ -22,8 +22,28 @@ LEFT: Final = 290
 RIGHT: Final = 690
 # Rates of others than cdrhook begin so.
 RIVALS: Final = ("bare", "copy", "task", "celery", "django")
-# How far the first plot reaches to either side of what must be reached.
-FAR: Final = 8.0
+NAMES: Final = {
+    "": "cdrhook",
+    "bare": "bare loop",
+    "copy": "COPY",
+    "copy by request": "COPY, a commit a request",
+    "django webhook": "django-webhook",
+    "task": "one task a delivery",
+}
+# Of what rates are that are told apart by the rest of their unit, or by their name.
+KNOWN: Final = ("", "deliveries", "requests", "records")
+# How many times as good as it must be the first plot shows, at least and at most.
+TIMES: Final = {
+    1 / 4: "¼",
+    1 / 2: "½",
+    1: "must",
+    2: "2 ×",
+    4: "4 ×",
+    8: "8 ×",
+    16: "16 ×",
+}
+# What must be at least so much, and is below 1, is a share of all.
+SHARE: Final = 0.95
 MOST_POINTS: Final = 240
 
 _STYLE: Final = """
@@ -135,13 +155,11 @@ class Drawing:
 def times_as_good(goal: dict[str, Any], value: float) -> float:
     """How many times as good as it must be: 2 is half of what may be at most.
 
-    Of shares in per cent, what lacks to a hundred is compared.
+    Of shares, what lacks to the whole is compared: 99.5 % is twice as good as 99 %.
     """
-    must = goal["must"]
-    if "%" in goal["unit"] and not goal["at_most"] and must > 50:
-        must, value, at_most = 100 - must, 100 - value, True
-    else:
-        at_most = goal["at_most"]
+    must, at_most = goal["must"], goal["at_most"]
+    if not at_most and SHARE <= must < 1:
+        must, value, at_most = 1 - must, 1 - value, True
     better, worse = (must, value) if at_most else (value, must)
     if better <= 0 or worse <= 0:
         return math.inf if worse <= 0 else 0.0
@@ -158,10 +176,9 @@ def ratios(rows: Sequence[dict[str, Any]]) -> str:
         if goal["must"] is not None and goal["name"] in row["figures"]
     ]
     top, bottom = 62.0, 62.0 + LINE * len(shown)
-    for tick in (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8):
+    for tick, told in TIMES.items():
         x = _beside(tick)
         drawing.line(x, top - 8, x, bottom - 8, "axis" if tick == 1 else "grid")
-        told = {1 / 8: "⅛", 1 / 4: "¼", 1 / 2: "½", 1: "must"}.get(tick, f"{tick} ×")
         drawing.text(x, top - 14, told, "" if tick == 1 else "faint", "middle")
     for index, (row, goal) in enumerate(shown):
         y = top + LINE * index + LINE / 2 - 8
@@ -192,9 +209,9 @@ def ratios(rows: Sequence[dict[str, Any]]) -> str:
 
 def _beside(times: float) -> float:
     """Where the first plot shows a figure that is so many times as good."""
-    kept = min(max(times, 1 / FAR), FAR)
-    middle = (LEFT + RIGHT) / 2
-    return middle + (RIGHT - LEFT) / 2 * math.log(kept, FAR)
+    least, most = min(TIMES), max(TIMES)
+    part = math.log(min(max(times, least), most) / least) / math.log(most / least)
+    return LEFT + (RIGHT - LEFT) * part
 
 
 def _words(name: str) -> str:
@@ -215,32 +232,40 @@ def rates(rows: Sequence[dict[str, Any]]) -> str:
         y += LINE
         drawing.text(16, y + 4, row["title"], "faint")
         widest = max(max(values) for values in measured.values())
+        units = {goal["name"]: goal["unit"] for goal in row["goals"]}
         for name, values in measured.items():
             y += LINE
-            _rate(drawing, y, name, values, widest)
+            drawing.text(LEFT - 12, y + 4, _who(name, units.get(name, "")), "", "end")
+            kind = "other" if name.startswith(RIVALS) else "good"
+            _rate(drawing, y, values, widest, kind)
         y += LINE / 2
     return drawing.svg(y + LINE)
 
 
 def _rates_of(row: dict[str, Any]) -> dict[str, list[float]]:
-    """Name -> a value a round; names of rates end in `rate`."""
+    """Name -> a value a round, of what is called a rate."""
     found: dict[str, list[float]] = {}
     for one in row["rounds"]:
         for name, value in one.items():
-            if name == "rate" or name.endswith("_rate"):
+            if "rate" in name.split("_") and not name.endswith("ratio"):
                 found.setdefault(name, []).append(value)
     return found
 
 
+def _who(name: str, unit: str) -> str:
+    """What a rate is of: as its unit tells ("deliveries/s with one"), or its name."""
+    what, _, told = unit.partition("/s")
+    told = told.strip(" ,") if what in KNOWN else unit
+    words = " ".join(word for word in name.split("_") if word != "rate")
+    return told or NAMES.get(words, words)
+
+
 def _rate(
-    drawing: Drawing, y: float, name: str, values: Sequence[float], widest: float
+    drawing: Drawing, y: float, values: Sequence[float], widest: float, kind: str
 ) -> None:
     def at(value: float) -> float:
         return LEFT + (RIGHT - LEFT) * value / widest if widest else LEFT
 
-    who = "cdrhook" if name == "rate" else _words(name.removesuffix("_rate"))
-    kind = "other" if name.startswith(RIVALS) else "good"
-    drawing.text(LEFT - 12, y + 4, who, "", "end")
     drawing.bar(LEFT, at(median(values)), y, kind)
     for value in values:
         drawing.dot(at(value), y)
@@ -270,7 +295,7 @@ def lines(row: dict[str, Any]) -> str:
         y = at(low, tick)[1]
         drawing.line(left, y, right, y, "grid")
         drawing.text(left - 8, y + 4, number(tick), "faint", "end")
-    for tick in (low + part * (high - low) / 5 for part in range(6)):
+    for tick in _between(low, high):
         drawing.text(at(tick, 0)[0], bottom + 18, number(tick), "faint", "middle")
     across, up = row["axes"]
     drawing.text(right, bottom + 38, across, "faint", "end")
@@ -297,6 +322,13 @@ def _ticks(highest: float) -> list[float]:
     step = _round_step(highest / 4)
     count = math.ceil(highest / step - 1e-9)
     return [step * n for n in range(count + 1)]
+
+
+def _between(low: float, high: float) -> list[float]:
+    """Round values from the lowest to the highest."""
+    step = _round_step((high - low) / 8)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [step * n for n in range(first, last + 1)]
 
 
 def _round_step(least: float) -> float:

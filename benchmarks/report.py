@@ -27,7 +27,7 @@ PAGE: Final = ROOT / "docs" / "performance.md"
 PUBLISHED: Final = ROOT / "docs" / "performance"
 BEGIN: Final = "<!-- what make bench measured; written by benchmarks.report -->"
 END: Final = "<!-- the end of what make bench measured -->"
-NOTHING: Final = "–"  # noqa: RUF001  a dash, as tables have it
+NOTHING: Final = "–"
 
 Document = dict[str, Any]
 """{"machine": {what: text}, "quick": bool, "rows": [results, as Row.result has them]}"""

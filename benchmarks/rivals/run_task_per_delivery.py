@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -19,29 +18,23 @@ if TYPE_CHECKING:
 APP: Final = "benchmarks.rivals.task_per_delivery"
 QUEUE: Final = "deliver"
 _KEPT: Final = "rendered"
-_RENDERED: Final = (
-    "request_method",
-    "request_content_type",
-    "request_body",
-    "request_headers",
-)
 
 
 def prepare(stage: Stage, deliveries: int) -> None:
-    """Keeps the first of the deliveries that there are, with their requests rendered.
+    """Keeps some of the deliveries that were drained as if none had been sent.
 
-    Rendering is not charged to the rival.
+    Their requests stay rendered: that is not charged to the rival.
     """
-    from dispatcher.models import Delivery, Webhook
-    from dispatcher.pipeline.freeze import freeze
-
-    first = f"(SELECT id FROM dispatcher_delivery ORDER BY id LIMIT {deliveries})"  # noqa: S608
-    stage.sql(f"DELETE FROM dispatcher_owedcdr WHERE delivery_id NOT IN {first}")  # noqa: S608
-    stage.sql(f"DELETE FROM dispatcher_delivery WHERE id NOT IN {first}")  # noqa: S608
-    for webhook in Webhook.objects.all():
-        waiting = list(Delivery.objects.filter(webhook=webhook))
-        rows = freeze(webhook, waiting, dt.datetime.now(dt.UTC))
-        Delivery.objects.bulk_update(rows, _RENDERED, batch_size=500)
+    first = f"(SELECT id FROM dispatcher_delivery ORDER BY id LIMIT {deliveries})"
+    stage.sql("TRUNCATE dispatcher_attempt")
+    stage.sql(f"DELETE FROM dispatcher_owedcdr WHERE delivery_id NOT IN {first}")
+    stage.sql(f"DELETE FROM dispatcher_delivery WHERE id NOT IN {first}")
+    stage.sql(
+        "UPDATE dispatcher_delivery SET state = 'pending', tries = 0,"
+        " attempt_count = 0, next_attempt_at = created_at, ended_at = NULL,"
+        " last_status_code = NULL"
+    )
+    stage.sql("VACUUM FULL dispatcher_delivery")
     stage.keep(_KEPT)
 
 

@@ -9,16 +9,18 @@ Knows nothing of what the rows mean; joins the transaction of the caller.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import connection, models
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    Rows = Sequence[tuple[Any, ...]]
+    Rows = Sequence[Sequence[Any]]
+    Column = models.Field[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class _Insert:
 
     sql: str
     defaults: tuple[Any, ...]
+    arrays: tuple[Column, ...]
 
 
 def insert(
@@ -74,18 +77,20 @@ def _objects(
 
 def _from_arrays(statement: _Insert, rows: Rows, same: dict[str, Any]) -> int:
     """Runs it; how many rows were inserted."""
+    constants = (*same.values(), *statement.defaults)
+    return execute(statement.sql, (*constants, *arrays_of(statement.arrays, rows)))
+
+
+def execute(sql: str, parameters: Sequence[Any]) -> int:
+    """Runs a statement that the server binds arrays to; how many rows it concerned."""
     # Django's own cursors write parameters into the text of a statement, and know
     # nothing of binary ones.
     from psycopg import Cursor
 
-    columns = [list(column) for column in zip(*rows, strict=True)]
     with connection.wrap_database_errors:
         connection.ensure_connection()
         with Cursor(connection.connection) as cursor:
-            cursor.execute(
-                statement.sql.encode(),
-                (*same.values(), *statement.defaults, *columns),
-            )
+            cursor.execute(sql.encode(), parameters)
             return cursor.rowcount
 
 
@@ -110,13 +115,11 @@ def _statement(
     columns = ", ".join(quote(str(field.column)) for field in (*constants, *arrays))
     values = ", ".join(
         [f"%s::{_type(field)}" for field in constants]
-        + [f"given.{quote(str(field.column))}" for field in arrays]
+        + [f"given.{quote(str(field.column))}::{_type(field)}" for field in arrays]
     )
-    unnested = ", ".join(f"%b::{_type(field)}[]" for field in arrays)
-    given = ", ".join(quote(str(field.column)) for field in arrays)
     sql = (
         f"INSERT INTO {quote(model._meta.db_table)} ({columns}) SELECT {values}"  # noqa: S608  our own names
-        f" FROM unnest({unnested}) AS given ({given})"
+        f" FROM {given(arrays)}"
     )
     if missing_only:
         sql += " ON CONFLICT DO NOTHING"
@@ -124,9 +127,33 @@ def _statement(
         known[name].get_db_prep_save(value, connection)
         for name, value in defaults.items()
     ]
-    return _Insert(sql, tuple(prepared))
+    return _Insert(sql, tuple(prepared), tuple(arrays))
 
 
-def _type(field: models.Field[Any, Any]) -> str:
+def arrays_of(fields: Sequence[Column], rows: Rows) -> list[list[Any]]:
+    """The rows, column by column; JSON as its text."""
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    for position, field in enumerate(fields):
+        if isinstance(field, models.JSONField):
+            columns[position] = [json.dumps(value) for value in columns[position]]
+    return columns
+
+
+def given(fields: Sequence[Column]) -> str:
+    """Arrays, one a field, as a table `given` with the fields' columns."""
+    arrays = ", ".join(
+        f"%b::{_ARRAYS.get(_type(field), _type(field))}[]" for field in fields
+    )
+    columns = ", ".join(
+        connection.ops.quote_name(str(field.column)) for field in fields
+    )
+    return f"unnest({arrays}) AS given ({columns})"
+
+
+def _type(field: Column) -> str:
     """Without a length: a cast would cut off what is too long, and not refuse it."""
     return str(field.db_type(connection)).partition("(")[0]
+
+
+# JSON goes as its text.
+_ARRAYS: Final = {"jsonb": "text"}

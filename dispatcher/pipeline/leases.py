@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from dispatcher.models import Attempt, Delivery, Lease
-from dispatcher.models.bulk import insert_rows, update_rows
+from dispatcher.models.bulk import update_rows
 from dispatcher.models.delivery import LEASE
+from dispatcher.models.insert import insert
 from dispatcher.values import RenderedRequest
 
 if TYPE_CHECKING:
@@ -55,20 +56,19 @@ class Taking:
 
 def take(webhook_id: UUID, taking: Sequence[Taking], until: dt.datetime) -> None:
     """Takes leases; whoever does so holds the webhook's lock."""
-    insert_rows(
+    insert(
         Lease,
-        ("token", "webhook_id", "until", "deliveries", "requests", "for_test"),
+        ("token", "deliveries", "requests"),
         [
             (
                 one.token,
-                webhook_id,
-                until,
                 [str(delivery_id) for delivery_id in one.deliveries],
                 pack(one.requests),
-                False,
             )
             for one in taking
         ],
+        webhook_id=webhook_id,
+        until=until,
     )
 
 

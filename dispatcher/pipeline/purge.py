@@ -29,7 +29,7 @@ from django.db import connection, transaction
 from django.db.models import BooleanField, Q
 from django.db.models.expressions import RawSQL
 
-from dispatcher.models import Attempt, Delivery, OwedCdr
+from dispatcher.models import Attempt, Delivery, Lease, OwedCdr
 from dispatcher.models.ids import first_id_at
 
 if TYPE_CHECKING:
@@ -121,14 +121,18 @@ def _step(before: dt.datetime, tenant: Tenant | None, since: UUID) -> _Looked:
 
 
 def _locked(made: QuerySet[Delivery], before: dt.datetime) -> list[tuple[UUID, str]]:
-    """(id, state) of those that have ended, locked; without what others have locked."""
-    ended = made.exclude(state=Delivery.PENDING).filter(
-        ended_at__lt=before, lease_token__isnull=True
-    )
+    """(id, state) of those that have ended, locked; without what others have locked.
+
+    One that was cancelled while a worker holds it stays until that is recorded.
+    """
+    ended = made.exclude(state=Delivery.PENDING).filter(ended_at__lt=before)
     locked = ended.select_for_update(
         skip_locked=connection.features.has_select_for_update_skip_locked
     )
-    return list(locked.order_by("pk").values_list("pk", "state"))
+    rows = list(locked.order_by("pk").values_list("pk", "state"))
+    leases = Lease.objects.values_list("deliveries", flat=True)
+    held = {delivery_id for ids in leases for delivery_id in ids}
+    return [row for row in rows if str(row[0]) not in held]
 
 
 def _delete(ended: Sequence[tuple[UUID, str]]) -> int:

@@ -16,7 +16,8 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
 
 from dispatcher.models import Attempt, Delivery, Webhook
-from dispatcher.models.bulk import insert_rows, update_rows
+from dispatcher.models.bulk import update_rows
+from dispatcher.models.insert import insert
 from dispatcher.pipeline import leases
 from dispatcher.pipeline.claim import QUICK_MS
 from dispatcher.sending.retry import next_attempt
@@ -67,7 +68,7 @@ def record(ended: Sequence[Ended], *, now: dt.datetime) -> Recorded:
             )
             for item in kept
         ]
-        insert_rows(Attempt, _ATTEMPT, [_attempt(item) for item in kept])
+        insert(Attempt, _ATTEMPT, [_attempt(item) for item in kept])
         _write_states(kept, changes)
         _update_webhooks(kept, webhooks, now)
         leases.give_back(

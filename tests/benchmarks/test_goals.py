@@ -30,8 +30,10 @@ def test_a_goal_is_reached_at_what_it_must_be(goal, value, reached):
         (10, True, "ms", 0, float("inf")),
         (5, False, "x", 0, 0.0),
         # What is missing counts: half as many are late.
-        (99, False, "% within 1 s", 99.5, 2.0),
-        (99, False, "% within 1 s", 100, float("inf")),
+        (0.99, False, "within 1 s", 0.995, 2.0),
+        (0.99, False, "within 1 s", 1, float("inf")),
+        (0, True, "waits", 0, float("inf")),
+        (0, True, "waits", 3, 0.0),
     ],
 )
 def test_how_many_times_as_good_it_is_follows_its_direction(

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection, transaction
 
-from dispatcher.models import Attempt, Delivery, OwedCdr, Partner, StoredCdr
+from dispatcher.models import Attempt, Delivery, Lease, OwedCdr, Partner, StoredCdr
 from dispatcher.models.ids import uuid7
 from dispatcher.pipeline import purge, resend
 from dispatcher.pipeline.purge import Purged, purge_deliveries
@@ -96,13 +96,8 @@ def test_a_delivery_that_a_worker_still_holds_stays(acme, webhook_of, take, now)
 
 def test_test_calls_are_deleted_too(acme, webhook_of, now):
     prepare_test_call(webhook_of(acme), now)
-    Delivery.objects.update(
-        state="failed",
-        next_attempt_at=None,
-        ended_at=now,
-        lease_token=None,
-        lease_until=None,
-    )
+    Delivery.objects.update(state="failed", next_attempt_at=None, ended_at=now)
+    Lease.objects.all().delete()
 
     assert purged(soon()) == Purged(deliveries=1)
 
