@@ -19,6 +19,7 @@ import requests
 from redis import Redis
 
 from benchmarks import fill
+from benchmarks.isolation import until_swept
 from benchmarks.rivals import noop
 from benchmarks.stage import until
 from benchmarks.stamping import Stamping
@@ -35,7 +36,7 @@ TURNS: Final = 8
 QUICK_TURNS: Final = 1
 # Not two seconds: the sweep's clock would always strike in the same turn.
 A_TURN: Final = 75
-WARM_UP: Final = 25
+WARM_UP: Final = 100
 PATH: Final = "light"
 
 
@@ -55,6 +56,7 @@ def run(stage: Stage, quick: bool) -> Measured:
     ):
         fill.webhook(owner, receiver.url(PATH))
         ours = Ours(stage, token)
+        until_swept(stage)
         _paced(WARM_UP, bare)
         _paced(WARM_UP, ours.post)
         for number in range(1 if quick else ROUNDS):

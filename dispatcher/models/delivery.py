@@ -170,12 +170,15 @@ class Delivery(models.Model):
         return str(self.id)
 
     @staticmethod
-    def due(now: dt.datetime) -> Q:
+    def due(now: dt.datetime, too_far: dt.datetime | None = None) -> Q:
         """Pending, and its time has come, whether somebody is sending it or not.
 
-        A wait further ahead than any can be is due as well: the clock was set back.
+        What waits until after `too_far`, by default longer than any wait from now, is
+        due as well: the clock was set back.
         """
-        waited = Q(next_attempt_at__lte=now) | Q(next_attempt_at__gt=now + LONGEST_WAIT)
+        waited = Q(next_attempt_at__lte=now) | Q(
+            next_attempt_at__gt=too_far or now + LONGEST_WAIT
+        )
         return Q(state=Delivery.PENDING) & waited
 
 
@@ -207,10 +210,6 @@ class Lease(models.Model):
     def good(now: dt.datetime) -> Q:
         """Neither run out, nor made before the clock was set back."""
         return Q(until__gt=now, until__lte=now + LONGEST_LEASE)
-
-    def is_good(self, now: dt.datetime) -> bool:
-        """The same, of this one."""
-        return now < self.until <= now + LONGEST_LEASE
 
 
 class Attempt(models.Model):

@@ -9,14 +9,17 @@ from __future__ import annotations
 import datetime as dt
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from uuid import UUID, uuid4
 
-from django.db import transaction
+from django.db import connection, transaction
 
-from dispatcher.models import Delivery, Webhook
-from dispatcher.models.delivery import LEASE
+from dispatcher.models import CustomData, Delivery, Webhook, WebhookHeader
+from dispatcher.models.delivery import LEASE, LONGEST_WAIT
 from dispatcher.models.encryption import UndecryptableError, readable
+from dispatcher.models.fixed import OTHER_TIME, SOME_ID, SOME_TIME, FixedQuery
+from dispatcher.models.webhook import MAX_IN_FLIGHT
 from dispatcher.payloads.registry import style
 from dispatcher.pipeline.bundle import bundle
 from dispatcher.pipeline.freeze import requests_of
@@ -25,6 +28,8 @@ from dispatcher.values import Outgoing, RenderedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from django.db.models import QuerySet
 
     from dispatcher.values import Method
 
@@ -138,12 +143,22 @@ def _locked(webhook_id: UUID) -> Webhook | None:
 
     Not its key: calls that are just accepted refer to it and must not wait.
     """
-    return (
+    for values in _LOCKED.rows(webhook_id):
+        return Webhook.from_db(connection.alias, _COLUMNS, values)
+    return None
+
+
+_COLUMNS: Final = [field.attname for field in Webhook._meta.concrete_fields]
+_LOCKED: Final = FixedQuery(
+    lambda webhook_id: (
         Webhook.objects.select_for_update(no_key=True)
         .filter(pk=webhook_id, active=True, deleted_at__isnull=True)
         .exclude(health="DOWN")
-        .first()
-    )
+        .order_by()
+        .values_list(*_COLUMNS)
+    ),
+    SOME_ID,
+)
 
 
 def _room(webhook: Webhook, under_way: Held) -> tuple[int, int]:
@@ -196,6 +211,10 @@ class _Due(NamedTuple):
     request_body: bytes | None
     request_headers: dict[str, str]
 
+    def is_due(self, now: dt.datetime, too_far: dt.datetime) -> bool:
+        """As `Delivery.due` says it."""
+        return self.next_attempt_at <= now or self.next_attempt_at > too_far
+
     def request(self) -> RenderedRequest | None:
         """What is sent on every try; None until it has been tried once."""
         if self.request_body is None:
@@ -211,15 +230,38 @@ class _Due(NamedTuple):
 def _due(
     webhook: Webhook, now: dt.datetime, under_way: Held, *, limit: int
 ) -> list[_Due]:
-    rows = Delivery.objects.filter(webhook=webhook, state=Delivery.PENDING, test_uid="")
+    """The first ones that nobody is sending, in order of call end."""
+    too_far, most = now + LONGEST_WAIT, limit + len(under_way.deliveries)
     if webhook.ordered:
         # The first in order, due or not: one that waits holds up those behind it.
-        head = rows.order_by("call_end", "id").values_list("pk", flat=True).first()
-        rows = rows.filter(pk=head)
-    if under_way.deliveries:
-        rows = rows.exclude(pk__in=under_way.deliveries)
-    due = rows.filter(Delivery.due(now)).order_by("call_end", "id")
-    return [_Due(*values) for values in due.values_list(*_Due._fields)[:limit]]
+        rows = _HEAD.rows(webhook.pk)
+        wanted = [row for row in map(_Due._make, rows) if row.is_due(now, too_far)]
+    else:
+        found = _due_query(most).rows(webhook.pk, now, too_far)
+        wanted = list(map(_Due._make, found))
+    return [row for row in wanted if row.id not in under_way.deliveries][:limit]
+
+
+def _pending(webhook_id: UUID) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(
+        webhook_id=webhook_id, state=Delivery.PENDING, test_uid=""
+    ).order_by("call_end", "id")
+
+
+_HEAD: Final = FixedQuery(
+    lambda webhook_id: _pending(webhook_id).values_list(*_Due._fields)[:1], SOME_ID
+)
+
+
+@lru_cache(maxsize=2 * MAX_IN_FLIGHT)
+def _due_query(most: int) -> FixedQuery:
+    def build(
+        webhook_id: UUID, now: dt.datetime, too_far: dt.datetime
+    ) -> QuerySet[Any, Any]:
+        due = _pending(webhook_id).filter(Delivery.due(now, too_far))
+        return due.values_list(*_Due._fields)[:most]
+
+    return FixedQuery(build, SOME_ID, SOME_TIME, OTHER_TIME)
 
 
 def _earliest(webhook: Webhook, under_way: Held) -> dt.datetime | None:
@@ -259,11 +301,24 @@ def _pace(webhook: Webhook, sent: int, now: dt.datetime) -> dt.datetime | None:
 
 def keys_of(webhook: Webhook, now: dt.datetime) -> Keys:
     """Decrypts them. Raises UndecryptableError when no configured key fits."""
-    headers = webhook.headers.values_list("name", "value")
     return Keys(
-        headers={name: readable(value) for name, value in headers},
+        headers={name: readable(value) for name, value in _HEADERS.rows(webhook.pk)},
         secrets=webhook.signing_secrets(now),
     )
+
+
+_HEADERS: Final = FixedQuery(
+    lambda webhook_id: WebhookHeader.objects.filter(webhook_id=webhook_id).values_list(
+        "name", "value"
+    ),
+    SOME_ID,
+)
+_CUSTOM_DATA: Final = FixedQuery(
+    lambda webhook_id: CustomData.objects.filter(webhook_id=webhook_id).values_list(
+        "key", "value"
+    ),
+    SOME_ID,
+)
 
 
 def _postpone(rows: Sequence[_Due], reason: str, now: dt.datetime) -> None:
@@ -282,7 +337,7 @@ def _lease(
     fresh = [row for row in rows if row.request_body is None]
     custom_data: dict[str, str] = {}
     if fresh:
-        custom_data = dict(webhook.custom_data.values_list("key", "value"))
+        custom_data = dict(_CUSTOM_DATA.rows(webhook.pk))
     requests, refused = requests_of(webhook, fresh, custom_data)
     for delivery_id, why in refused.items():
         _fail(delivery_id, why, now)

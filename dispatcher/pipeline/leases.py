@@ -17,7 +17,8 @@ from uuid import UUID
 
 from dispatcher.models import Attempt, Delivery, Lease
 from dispatcher.models.bulk import update_rows
-from dispatcher.models.delivery import LEASE
+from dispatcher.models.delivery import LEASE, LONGEST_LEASE
+from dispatcher.models.fixed import SOME_ID, FixedQuery
 from dispatcher.models.insert import insert
 from dispatcher.values import RenderedRequest
 
@@ -77,14 +78,21 @@ def held(webhook: Webhook, now: dt.datetime) -> Held:
 
     The caller holds the webhook's lock.
     """
-    leases = list(
-        Lease.objects.filter(webhook=webhook, for_test=False).defer("requests")
-    )
-    good = [lease for lease in leases if lease.is_good(now)]
+    leases = _HELD.rows(webhook.pk)
+    good = [one for one in leases if now < one[1] <= now + LONGEST_LEASE]
     if len(good) < len(leases):
-        _take_over(webhook, [lease for lease in leases if lease not in good], now)
-    ids = (UUID(text) for lease in good for text in lease.deliveries)
+        dead = {token for token, *_ in leases} - {token for token, *_ in good}
+        _take_over(webhook, list(Lease.objects.filter(pk__in=dead)), now)
+    ids = (UUID(text) for *_, deliveries in good for text in deliveries)
     return Held(frozenset(ids), len(good))
+
+
+_HELD: Final = FixedQuery(
+    lambda webhook_id: Lease.objects.filter(
+        webhook_id=webhook_id, for_test=False
+    ).values_list("token", "until", "deliveries"),
+    SOME_ID,
+)
 
 
 def locked(tokens: Iterable[UUID]) -> dict[UUID, Lease]:
@@ -165,7 +173,8 @@ def _take_over(webhook: Webhook, dead: Sequence[Lease], now: dt.datetime) -> Non
     """
     since = {UUID(text): lease for lease in dead for text in lease.deliveries}
     rows = list(
-        Delivery.objects.filter(pk__in=since)
+        Delivery.objects.select_for_update(no_key=True)
+        .filter(pk__in=since)
         .order_by("pk")
         .values_list("pk", "attempt_count", "request_method")
     )
