@@ -64,23 +64,17 @@ def routes_of(tenant: Tenant) -> list[Route]:
         .order_by("pk", "filters__id")
         .values_list(*_COLUMNS)
     )
-    conditions: dict[tuple[Any, ...], list[Filter]] = {}
-    for *webhook, field, op, value in rows:
-        of_this = conditions.setdefault(tuple(webhook), [])
-        if field is not None:
-            of_this.append(Filter(field, op, value))
-    return [_route(*webhook, tuple(filters)) for webhook, filters in conditions.items()]
+    filters: dict[tuple[Any, ...], list[Filter]] = {}
+    for row in rows:
+        webhook, condition = row[:-3], row[-3:]
+        of_this = filters.setdefault(webhook, [])
+        if condition[0] is not None:
+            of_this.append(Filter(*condition))
+    return [_route(webhook, tuple(its)) for webhook, its in filters.items()]
 
 
-def _route(
-    webhook_id: UUID,
-    style_name: str,
-    resource: str,
-    on_update: bool,
-    active: bool,
-    when_disabled: str,
-    filters: tuple[Filter, ...],
-) -> Route:
+def _route(webhook: tuple[Any, ...], filters: tuple[Filter, ...]) -> Route:
+    webhook_id, style_name, resource, on_update, active, when_disabled = webhook
     return Route(
         webhook_id=webhook_id,
         bundles=style(style_name).bundles,
