@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 OLD: Final = 1_000_000
 QUICK_OLD: Final = 3_000
 WEBHOOKS: Final = 20
-DELIVERIES: Final = 10_000
+DELIVERIES: Final = 30_000
 QUICK_DELIVERIES: Final = 500
 ROUNDS: Final = 3
 # What PostgreSQL writes when somebody has waited for a lock for deadlock_timeout.

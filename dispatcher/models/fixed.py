@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db import connection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from django.db.models import QuerySet
     from django.db.models.sql.compiler import SQLCompiler
@@ -48,7 +48,7 @@ class FixedQuery:
         self._examples = examples
         self._compiled: dict[str, _Compiled] = {}
 
-    def rows(self, *values: Any) -> list[Sequence[Any]]:
+    def rows(self, *values: Any) -> list[Any]:
         """The rows, as values_list would give them."""
         compiled = self._compiled.get(connection.vendor)
         if compiled is None:
@@ -62,7 +62,7 @@ class FixedQuery:
         ]
         with connection.cursor() as cursor:
             cursor.execute(compiled.sql, parameters)
-            found: list[Sequence[Any]] = cursor.fetchall()
+            found: list[Any] = cursor.fetchall()
         if compiled.converters:
             converted = compiled.compiler.apply_converters(found, compiled.converters)
             return list(converted)

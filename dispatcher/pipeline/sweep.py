@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models import OuterRef, Q, Subquery
 
 from dispatcher.models import Delivery, Lease, OwedCdr, Webhook
+from dispatcher.models.delivery import LONGEST_WAIT
 from dispatcher.pipeline import marks
 from dispatcher.pipeline.bundle import batch_is_full, batch_is_old
 from dispatcher.pipeline.subscribe import cancel_pending
@@ -35,19 +36,26 @@ def overdue_webhooks(now: dt.datetime) -> list[tuple[UUID, str]]:
 
     Likewise of each that has a batch or a window to close.
     """
-    overdue = Delivery.objects.filter(
-        Delivery.due(now - OVERDUE), webhook=OuterRef("pk"), test_uid=""
+    pending = Delivery.objects.filter(
+        webhook=OuterRef("pk"), state=Delivery.PENDING, test_uid=""
+    ).values("next_attempt_at")
+    # Both ends of an index a webhook, however many wait in between.
+    webhooks = _sending().annotate(
+        first=Subquery(pending.order_by("next_attempt_at")[:1]),
+        last=Subquery(pending.order_by("-next_attempt_at")[:1]),
     )
-    found = dict(_sending().filter(Exists(overdue)).values_list("pk", "lane"))
-    for webhook_id in found.keys() - _not_all_under_way(found, overdue, now):
+    overdue = Q(first__lte=now - OVERDUE) | Q(last__gt=now - OVERDUE + LONGEST_WAIT)
+    found = dict(webhooks.filter(overdue).values_list("pk", "lane"))
+    for webhook_id in found.keys() - _not_all_under_way(found, now):
         del found[webhook_id]
     return list((found | _batches_to_close(now) | _windows_to_close(now)).items())
 
 
-def _not_all_under_way(
-    found: Mapping[UUID, str], overdue: QuerySet[Delivery], now: dt.datetime
-) -> set[UUID]:
+def _not_all_under_way(found: Mapping[UUID, str], now: dt.datetime) -> set[UUID]:
     """Those that have an overdue delivery which nobody is sending."""
+    overdue = Delivery.objects.filter(
+        Delivery.due(now - OVERDUE), webhook=OuterRef("pk"), test_uid=""
+    )
     leases = Lease.objects.filter(Lease.good(now), for_test=False)
     under_way = {
         webhook_id: deliveries
@@ -60,13 +68,21 @@ def _not_all_under_way(
     for start in range(0, len(webhooks), _CHUNK):
         some = webhooks[start : start + _CHUNK]
         held = [one for webhook_id in some for one in under_way[webhook_id]]
-        unheld = overdue.exclude(pk__in=held)
-        left.update(
-            Webhook.objects.filter(Exists(unheld), pk__in=some)
-            .order_by()
-            .values_list("pk", flat=True)
+        unheld = _any(overdue.exclude(pk__in=held))
+        webhooks_left = Webhook.objects.annotate(unheld=unheld).filter(
+            pk__in=some, unheld__isnull=False
         )
+        left.update(webhooks_left.order_by().values_list("pk", flat=True))
     return left
+
+
+def _any(rows: QuerySet[Any]) -> Subquery:
+    """The key of one of them, or null.
+
+    Asked for each webhook by itself: of an EXISTS, PostgreSQL may make a join that
+    reads every delivery that waits.
+    """
+    return Subquery(rows.order_by().values("pk")[:1])
 
 
 def _by_webhook(leases: QuerySet[Lease]) -> Iterator[tuple[UUID, list[str]]]:
@@ -122,8 +138,10 @@ def cancel_orphans(now: dt.datetime) -> int:
         webhook=OuterRef("pk"), state=Delivery.PENDING, test_uid=""
     )
     waiting = OwedCdr.objects.filter(OwedCdr.unbundled(), webhook=OuterRef("pk"))
-    deleted = Webhook.objects.filter(
-        Exists(pending) | Exists(waiting), deleted_at__gt=now - DELETED_LATELY
+    deleted = (
+        Webhook.objects.filter(deleted_at__gt=now - DELETED_LATELY)
+        .annotate(pending=_any(pending), waiting=_any(waiting))
+        .filter(Q(pending__isnull=False) | Q(waiting__isnull=False))
     )
     return sum(cancel_pending(webhook, now) for webhook in deleted)
 
