@@ -206,8 +206,6 @@ _NOW_DUE: Final = (
 )
 _DELIVERIES: Final = (
     "SELECT d.id::text, c.uid, d.state, d.attempt_count, count(a.id),"
-    " EXISTS (SELECT 1 FROM dispatcher_lease l WHERE l.webhook_id = d.webhook_id"
-    "  AND l.deliveries ? d.id::text),"
     " max(a.duration_ms) FILTER (WHERE a.error_class = 'timeout'),"
     f" {_OF_HEALTHY}"
     " FROM dispatcher_delivery d JOIN dispatcher_webhook w ON w.id = d.webhook_id"
