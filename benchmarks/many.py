@@ -138,20 +138,21 @@ class Many:
 def fill(stage: Stage, many: Many, database: str | None = None) -> None:
     """Empties the tables and fills them anew; what they hold is analysed."""
     url = stage.database_url(database) if database else stage.database_url()
-    with psycopg.connect(url) as connected:
-        indexes = _indexes(connected)
-        # Foreign keys are not asked row by row: what is made here agrees.
-        connected.execute("SET session_replication_role = replica")
-        _make_calls(connected, many)
-        connected.execute(
-            "TRUNCATE dispatcher_storedcdr, dispatcher_delivery, dispatcher_owedcdr,"
-            " dispatcher_attempt CASCADE"
-        )
-        for name, _ in indexes:
-            connected.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(name)))
-        for name, values in _COLUMNS.items():
-            _insert(connected, name, values)
-        connected.execute("DROP TABLE many")
+    with psycopg.connect(url, autocommit=True) as source:
+        _make_calls(source, many)
+        with psycopg.connect(url) as connected:
+            indexes = _indexes(connected)
+            # Foreign keys are not asked row by row: what is made here agrees.
+            connected.execute("SET session_replication_role = replica")
+            connected.execute(
+                "TRUNCATE dispatcher_storedcdr, dispatcher_delivery,"
+                " dispatcher_owedcdr, dispatcher_attempt CASCADE"
+            )
+            for name, _ in indexes:
+                connected.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(name)))
+            for name, values in _COLUMNS.items():
+                _copy(source, connected, name, values)
+        source.execute("DROP TABLE many")
     statements = [definition for _, definition in indexes]
     with ThreadPoolExecutor(2) as both:
         list(both.map(lambda statement: _execute(url, statement), statements))
@@ -196,33 +197,47 @@ def _make_calls(connected: psycopg.Connection[Any], many: Many) -> None:
     )
 
 
-def _insert(
-    connected: psycopg.Connection[Any], name: str, values: Mapping[str, str]
+def _copy(
+    source: psycopg.Connection[Any],
+    into: psycopg.Connection[Any],
+    name: str,
+    values: Mapping[str, str],
 ) -> None:
-    """Every other column of the model gets its default; attempts are of what ended."""
+    """Fills a table that was emptied in this transaction: its rows are frozen at once.
+
+    Every other column of the model gets its default; attempts are of what has ended.
+    """
     from django.apps import apps
 
     model: type[Model] = apps.get_model("dispatcher", name)
-    columns = dict(values)
-    defaults: dict[str, Any] = {}
+    table = model._meta.db_table
+    columns = {column: sql.SQL(expression) for column, expression in values.items()}
     for field in model._meta.concrete_fields:
         column = str(field.column)
-        if column in columns or (field.primary_key and field.db_returning):
-            continue
-        columns[column] = f"%({column})s"
-        defaults[column] = _default(field)
-    statement = (
-        f"INSERT INTO {model._meta.db_table} ({', '.join(columns)})"
-        f" SELECT {', '.join(_escaped(text) for text in columns.values())}"
-        " FROM many WHERE state <> 'pending' OR %(of_all)s ORDER BY n"
+        if column not in columns and not (field.primary_key and field.db_returning):
+            columns[column] = sql.Literal(_default(field))
+    types = dict(into.execute(_TYPES, (table,)).fetchall())
+    select = sql.SQL(", ").join(
+        sql.SQL("({})::{}").format(expression, sql.SQL(types[column]))
+        for column, expression in columns.items()
     )
-    defaults["of_all"] = name != "Attempt"
-    connected.execute(statement.encode(), defaults)
+    which = "state <> 'pending'" if name == "Attempt" else "true"
+    out = sql.SQL("COPY (SELECT {} FROM many WHERE {}) TO STDOUT (FORMAT binary)")
+    taken = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary, FREEZE)").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    with (
+        source.cursor().copy(out.format(select, sql.SQL(which))) as rows,
+        into.cursor().copy(taken) as filled,
+    ):
+        for block in rows:
+            filled.write(block)
 
 
-def _escaped(expression: str) -> str:
-    """Per cent signs that are no place for a value are doubled."""
-    return expression if expression.startswith("%(") else expression.replace("%", "%%")
+_TYPES: Final = (
+    "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
+    " WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped"
+)
 
 
 def _default(field: Any) -> Any:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SIZES: Final[Mapping[str, int]] = {"10k": 10_000, "1m": 1_000_000, "5m": 5_000_000}
 QUICK_SIZES: Final[Mapping[str, int]] = {"10k": 1_000, "5m": 3_000}
 LARGEST: Final = "5m"
-DELIVERIES: Final = 5_000
+DELIVERIES: Final = 10_000
 QUICK_DELIVERIES: Final = 500
 ROUNDS: Final = 3
 WEBHOOKS: Final = 20

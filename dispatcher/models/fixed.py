@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db import connection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from django.db.models import QuerySet
     from django.db.models.sql.compiler import SQLCompiler
@@ -102,3 +102,27 @@ def _prepared(value: Any) -> Any:
 SOME_ID: Final = UUID("7c1a0a56-9a0e-7f3b-8c1d-5b8f0e6d4a11")
 SOME_TIME: Final = dt.datetime(1987, 6, 5, 4, 3, 2, 1, tzinfo=dt.UTC)
 OTHER_TIME: Final = dt.datetime(1988, 7, 6, 5, 4, 3, 2, tzinfo=dt.UTC)
+
+
+# Lists of ids are filled up to these sizes, so that there are few queries.
+SIZES: Final = (1, 5, 20, 50)
+
+
+def some_ids(count: int) -> tuple[UUID, ...]:
+    """`examples` for a query of so many ids."""
+    return tuple(UUID(int=number + 1) for number in range(count))
+
+
+def chunked_rows(query: Callable[[int], FixedQuery], ids: Sequence[UUID]) -> list[Any]:
+    """The rows for all of `ids`, of queries for 1, 5, 20 or 50 of them.
+
+    `query(size)` gives the query for as many; a row of it must come once, however often
+    an id is given.
+    """
+    found: list[Any] = []
+    for start in range(0, len(ids), SIZES[-1]):
+        some = list(ids[start : start + SIZES[-1]])
+        size = next(size for size in SIZES if size >= len(some))
+        some += some[-1:] * (size - len(some))
+        found += query(size).rows(*some)
+    return found

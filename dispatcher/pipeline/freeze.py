@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
-from uuid import UUID
 
 import structlog
 
 from dispatcher.adapters import cdr_json
 from dispatcher.models import CallSummary, CdrRevision, OwedCdr
-from dispatcher.models.fixed import FixedQuery
+from dispatcher.models.fixed import SIZES, FixedQuery, chunked_rows, some_ids
 from dispatcher.payloads.registry import style
 from dispatcher.pipeline.recording import recording_url
 from dispatcher.values import CarriedCdr, Subscription, Summary, Window
@@ -23,6 +22,7 @@ from dispatcher.values import CarriedCdr, Subscription, Summary, Window
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Mapping, Sequence
+    from uuid import UUID
 
     from django.db.models import QuerySet
 
@@ -178,33 +178,24 @@ def requests_of(
 
 def _owed(webhook: Webhook, rows: Sequence[Row]) -> dict[UUID, list[_Owed]]:
     """What each delivery carries, read in one go: in a feed by the calls' end."""
-    ids = [row.id for row in rows]
     by_call_end = style(webhook.style).bundles == "clock"
     found: dict[UUID, list[_Owed]] = defaultdict(list)
-    for start in range(0, len(ids), _MOST_IDS):
-        some = ids[start : start + _MOST_IDS]
-        size = next(size for size in _SIZES if size >= len(some))
-        # Filled up with the last one, so that there are few queries.
-        some += some[-1:] * (size - len(some))
-        for item in map(_Owed._make, _owed_query(size, by_call_end).rows(*some)):
-            assert item.delivery_id is not None  # noqa: S101  it was filtered by
-            found[item.delivery_id].append(item)
+    query = partial(_owed_query, by_call_end)
+    for item in map(_Owed._make, chunked_rows(query, [row.id for row in rows])):
+        assert item.delivery_id is not None  # noqa: S101  it was filtered by delivery
+        found[item.delivery_id].append(item)
     return found
 
 
-_SIZES: Final = (1, 5, 20, 50)
-_MOST_IDS: Final = _SIZES[-1]
-
-
-@lru_cache(maxsize=2 * len(_SIZES))
-def _owed_query(size: int, by_call_end: bool) -> FixedQuery:
+@lru_cache(maxsize=2 * len(SIZES))
+def _owed_query(by_call_end: bool, size: int) -> FixedQuery:
     order = ["call_end"] if by_call_end else []
 
     def build(*ids: UUID) -> QuerySet[Any, Any]:
         owed = OwedCdr.objects.filter(delivery__in=ids)
         return owed.order_by(*order, "id").values_list(*_COLUMNS)
 
-    return FixedQuery(build, *(UUID(int=n + 1) for n in range(size)))
+    return FixedQuery(build, *some_ids(size))
 
 
 def rendered(

@@ -12,13 +12,20 @@ import json
 import zlib
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from dispatcher.models import Attempt, Delivery, Lease
 from dispatcher.models.bulk import update_rows
 from dispatcher.models.delivery import LEASE, LONGEST_LEASE
-from dispatcher.models.fixed import SOME_ID, FixedQuery
+from dispatcher.models.fixed import (
+    SIZES,
+    SOME_ID,
+    FixedQuery,
+    chunked_rows,
+    some_ids,
+)
 from dispatcher.models.insert import insert
 from dispatcher.values import RenderedRequest
 
@@ -95,26 +102,39 @@ _HELD: Final = FixedQuery(
 )
 
 
-def locked(tokens: Iterable[UUID]) -> dict[UUID, Lease]:
-    """The leases that still exist, locked, by token."""
-    rows = Lease.objects.select_for_update().filter(pk__in=set(tokens)).order_by("pk")
-    return {row.pk: row for row in rows.defer("requests")}
+def locked(tokens: Iterable[UUID]) -> dict[UUID, list[str]]:
+    """The leases that still exist, locked: by token, the deliveries that they hold."""
+    return dict(chunked_rows(_locked_query, sorted(set(tokens))))
 
 
-def give_back(leases: Mapping[UUID, Lease], done: Iterable[tuple[UUID, UUID]]) -> None:
+@lru_cache(maxsize=len(SIZES))
+def _locked_query(size: int) -> FixedQuery:
+    return FixedQuery(
+        lambda *tokens: (
+            Lease.objects.select_for_update()
+            .filter(pk__in=tokens)
+            .order_by("pk")
+            .values_list("pk", "deliveries")
+        ),
+        *some_ids(size),
+    )
+
+
+def give_back(
+    leases: Mapping[UUID, list[str]], done: Iterable[tuple[UUID, UUID]]
+) -> None:
     """Takes (token, delivery) out of locked leases; one that is empty is gone."""
     recorded: dict[UUID, set[str]] = defaultdict(set)
     for token, delivery_id in done:
         recorded[token].add(str(delivery_id))
-    empty = []
+    empty, smaller = [], []
     for token, ids in recorded.items():
-        if (lease := leases.get(token)) is None:
-            continue
-        lease.deliveries = [one for one in lease.deliveries if one not in ids]
-        if lease.deliveries:
-            lease.save(update_fields=["deliveries"])
+        left = [one for one in leases.get(token, ()) if one not in ids]
+        if left:
+            smaller.append((token, left))
         else:
             empty.append(token)
+    update_rows(Lease, ("deliveries",), smaller)
     if empty:
         Lease.objects.filter(pk__in=empty).delete()
 

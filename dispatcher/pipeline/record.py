@@ -9,14 +9,15 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import F
 
 from dispatcher.models import Attempt, Delivery, Webhook
 from dispatcher.models.bulk import update_rows
+from dispatcher.models.fixed import SIZES, FixedQuery, chunked_rows, some_ids
 from dispatcher.models.insert import insert
 from dispatcher.pipeline import leases
 from dispatcher.pipeline.claim import QUICK_MS
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from uuid import UUID
 
-    from dispatcher.models import Lease
     from dispatcher.pipeline.claim import Claimed
     from dispatcher.values import Outcome
 
@@ -148,31 +148,71 @@ class _State(NamedTuple):
     last_error: str
 
 
-def _locked_webhooks(ids: set[UUID]) -> dict[UUID, Webhook]:
+class _Webhook(NamedTuple):
+    """What a webhook says about retries, and what its answers say about it: columns."""
+
+    retries: int
+    honour_retry_after: bool
+    disable_on_410: bool
+    lane: str
+    quick_answers: int
+    answer_ms: int
+    failures_in_a_row: int
+    last_success_at: dt.datetime | None
+    last_failure_at: dt.datetime | None
+    active: bool
+
+
+# From here on they are written.
+_WRITTEN: Final = _Webhook._fields[_Webhook._fields.index("lane") :]
+
+
+def _locked_webhooks(ids: set[UUID]) -> dict[UUID, _Webhook]:
     """Webhooks before leases and deliveries, by id: everybody locks in this order."""
-    rows = Webhook.objects.select_for_update(no_key=True).filter(pk__in=ids)
-    unread = rows.defer("secret", "previous_secret").order_by("pk")
-    return {webhook.pk: webhook for webhook in unread}
+    found = chunked_rows(_locked_webhooks_query, sorted(ids))
+    return {pk: _Webhook(*values) for pk, *values in found}
 
 
-def _ours(ended: Sequence[Ended], held: Mapping[UUID, Lease]) -> list[Ended]:
+@lru_cache(maxsize=len(SIZES))
+def _locked_webhooks_query(size: int) -> FixedQuery:
+    return FixedQuery(
+        lambda *ids: (
+            Webhook.objects.select_for_update(no_key=True)
+            .filter(pk__in=ids)
+            .order_by("pk")
+            .values_list("pk", *_Webhook._fields)
+        ),
+        *some_ids(size),
+    )
+
+
+def _ours(ended: Sequence[Ended], held: Mapping[UUID, list[str]]) -> list[Ended]:
     """Those of which we still hold the lease."""
-    tokens = {token: set(lease.deliveries) for token, lease in held.items()}
+    ids = {token: set(deliveries) for token, deliveries in held.items()}
     return [
         item
         for item in ended
-        if str(item.claimed.delivery_id) in tokens.get(item.claimed.token, ())
+        if str(item.claimed.delivery_id) in ids.get(item.claimed.token, ())
     ]
 
 
 def _locked_deliveries(ours: Sequence[Ended]) -> dict[UUID, _State]:
-    rows = (
-        Delivery.objects.select_for_update(no_key=True)
-        .filter(pk__in=[item.claimed.delivery_id for item in ours])
-        .order_by("pk")
-        .values_list("pk", *_State._fields)
+    ids = sorted(item.claimed.delivery_id for item in ours)
+    found = chunked_rows(_locked_deliveries_query, ids)
+    return {pk: _State(*values) for pk, *values in found}
+
+
+@lru_cache(maxsize=len(SIZES))
+def _locked_deliveries_query(size: int) -> FixedQuery:
+    return FixedQuery(
+        lambda *ids: (
+            Delivery.objects.select_for_update(no_key=True)
+            .filter(pk__in=ids)
+            .order_by("pk")
+            .values_list("pk", *_State._fields)
+        ),
+        *some_ids(size),
     )
-    return {pk: _State(*values) for pk, *values in rows}
 
 
 def _write_states(kept: Sequence[Ended], changes: Sequence[_State]) -> None:
@@ -190,7 +230,7 @@ def _write_states(kept: Sequence[Ended], changes: Sequence[_State]) -> None:
     update_rows(Delivery, _State._fields + leases.REQUEST, first)
 
 
-def _next_state(item: Ended, webhook: Webhook, row: _State) -> _State:
+def _next_state(item: Ended, webhook: _Webhook, row: _State) -> _State:
     """What the delivery becomes (DESIGN: Retry rule).
 
     One that was cancelled or sent again while this attempt was under way stays so,
@@ -230,7 +270,7 @@ def _next_state(item: Ended, webhook: Webhook, row: _State) -> _State:
     )
 
 
-def _is_gone(item: Ended, webhook: Webhook) -> bool:
+def _is_gone(item: Ended, webhook: _Webhook) -> bool:
     return webhook.disable_on_410 and item.outcome.status_code == GONE
 
 
@@ -293,33 +333,42 @@ def _storable(text: str) -> str:
 
 
 def _update_webhooks(
-    kept: Sequence[Ended], webhooks: dict[UUID, Webhook], now: dt.datetime
+    kept: Sequence[Ended], webhooks: dict[UUID, _Webhook], now: dt.datetime
 ) -> None:
     """What a webhook's answers say about it: health columns, speed, lane."""
     by_webhook: dict[UUID, list[Ended]] = defaultdict(list)
     for item in kept:
         if not item.claimed.outgoing.test:
             by_webhook[item.claimed.webhook_id].append(item)
-    for webhook_id, items in sorted(by_webhook.items()):
-        changes = _speed(items, webhooks[webhook_id])
-        failures = 0
-        for item in items:
-            delivered = item.outcome.verdict == "delivered"
-            failures = 0 if delivered else failures + 1
-            changes["last_success_at" if delivered else "last_failure_at"] = now
-            if _is_gone(item, webhooks[webhook_id]):
-                changes["active"] = False
-        succeeded = "last_success_at" in changes
-        Webhook.objects.filter(pk=webhook_id).update(
-            failures_in_a_row=failures
-            if succeeded
-            else F("failures_in_a_row") + failures,
-            **changes,
+    changed = []
+    for webhook_id, items in by_webhook.items():
+        webhook = webhooks[webhook_id]
+        failures, success_at, failure_at = (
+            webhook.failures_in_a_row,
+            webhook.last_success_at,
+            webhook.last_failure_at,
         )
+        for item in items:
+            if item.outcome.verdict == "delivered":
+                failures, success_at = 0, now
+            else:
+                failures, failure_at = failures + 1, now
+        gone = any(_is_gone(item, webhook) for item in items)
+        changed.append(
+            (
+                webhook_id,
+                *_speed(items, webhook),
+                failures,
+                success_at,
+                failure_at,
+                webhook.active and not gone,
+            )
+        )
+    update_rows(Webhook, _WRITTEN, changed)
 
 
-def _speed(items: Sequence[Ended], webhook: Webhook) -> dict[str, Any]:
-    """Lane, answers in a row that were quick, and how long an answer takes."""
+def _speed(items: Sequence[Ended], webhook: _Webhook) -> tuple[str, int, int]:
+    """Lane, answers in a row that were quick, and how long an answer takes in ms."""
     lane, quick, answer_ms = webhook.lane, webhook.quick_answers, webhook.answer_ms
     for item in items:
         took = item.outcome.duration_ms
@@ -334,11 +383,7 @@ def _speed(items: Sequence[Ended], webhook: Webhook) -> dict[str, Any]:
             lane = "slow"
     if lane == "slow" and quick >= _BACK_AFTER:
         lane = "fast"
-    return {
-        "lane": lane,
-        "quick_answers": min(quick, 1000),
-        "answer_ms": answer_ms,
-    }
+    return lane, min(quick, 1000), answer_ms
 
 
 _BACK_AFTER: Final = 20

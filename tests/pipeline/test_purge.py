@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -23,7 +24,7 @@ def soon() -> dt.datetime:
     return dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)
 
 
-def purged(before: dt.datetime, **options: object) -> Purged:
+def purged(before: dt.datetime, **options: Any) -> Purged:
     """What is gone at the end, without any rest."""
     steps = list(purge_deliveries(before, rest=0, **options))
     return steps[-1] if steps else Purged()
