@@ -124,7 +124,7 @@ STORAGES = {
 
 # Threads of a worker that wait for receivers, per lane; a waiting thread costs about
 # 100 KB. The fast lane needs many only while webhooks that were fast start to hang.
-CDRHOOK_FAST_LANE_THREADS = env.int("CDRHOOK_FAST_LANE_THREADS", 256)
+CDRHOOK_FAST_LANE_THREADS = env.int("CDRHOOK_FAST_LANE_THREADS", 512)
 CDRHOOK_SLOW_LANE_THREADS = env.int("CDRHOOK_SLOW_LANE_THREADS", 256)
 
 # The services of call summaries; any server that speaks like them will do.

@@ -87,10 +87,10 @@ def room(queue: str, most: int) -> int:
     return max(0, most - int(client().llen(queue)))
 
 
-def woken(wake_id: UUID) -> None:
-    """To be called before claiming: what comes from now on wakes it up again."""
+def woken(wake_ids: Iterable[UUID]) -> None:
+    """To be called before claiming: what comes from now on wakes them up again."""
     try:
-        client().delete(_wake_key(wake_id))
+        client().delete(*map(_wake_key, wake_ids))
     except RedisError as error:
         note_error(error)
 

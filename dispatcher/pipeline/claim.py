@@ -1,4 +1,4 @@
-"""Claims due deliveries of one webhook: leases on them, and their requests frozen.
+"""Claims due deliveries of webhooks: leases on them, and their requests frozen.
 
 Sends nothing. What it returns is committed, so that no request is ever made for
 something that the database does not know of.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from uuid import UUID, uuid4
@@ -18,16 +19,31 @@ from django.db import connection, transaction
 from dispatcher.models import CustomData, Delivery, Webhook, WebhookHeader
 from dispatcher.models.delivery import LEASE, LONGEST_WAIT
 from dispatcher.models.encryption import UndecryptableError, readable
-from dispatcher.models.fixed import OTHER_TIME, SOME_ID, SOME_TIME, FixedQuery
+from dispatcher.models.fixed import (
+    OTHER_TIME,
+    SIZES,
+    SOME_ID,
+    SOME_TIME,
+    FixedQuery,
+    chunked_rows,
+    some_ids,
+)
 from dispatcher.models.webhook import MAX_IN_FLIGHT
 from dispatcher.payloads.registry import style
 from dispatcher.pipeline.bundle import bundle
-from dispatcher.pipeline.freeze import requests_of
-from dispatcher.pipeline.leases import Held, Taking, held, take, write_requests
+from dispatcher.pipeline.freeze import Contents, contents_of, requests_of
+from dispatcher.pipeline.leases import (
+    NOTHING,
+    Held,
+    Taking,
+    held,
+    take,
+    write_requests,
+)
 from dispatcher.values import Outgoing, RenderedRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from django.db.models import QuerySet
 
@@ -40,6 +56,8 @@ QUICK_ANSWERS: Final = 20
 QUICK_MS: Final = 500
 # About how long one run of requests on one connection should take.
 RUN_MS: Final = 200
+# Deliveries with which a claim of several webhooks ends.
+MOST_TOGETHER: Final = 100
 # CDRs in bundles that are rendered in one transaction.
 MOST_CDRS: Final = 2000
 # How long a webhook whose secrets cannot be read is left alone.
@@ -86,79 +104,180 @@ class Keys:
     secrets: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Claims of several webhooks, and those that this transaction left out.
+
+    `later`: it was long enough. `alone`: they bundle, which may take long.
+    """
+
+    claims: tuple[Claim, ...] = ()
+    later: tuple[UUID, ...] = ()
+    alone: tuple[UUID, ...] = ()
+
+
+@dataclass(slots=True)
+class _Plan:
+    """Deliveries of a webhook that are about to be leased, in runs of `size`."""
+
+    webhook: Webhook
+    rows: list[_Due]
+    size: int
+    under_way: Held
+    has_more: bool
+    bundle_at: dt.datetime | None
+
+    @property
+    def fresh(self) -> list[_Due]:
+        """Those that have no request yet."""
+        return [row for row in self.rows if row.request_body is None]
+
+
 def claim(
     webhook_id: UUID, *, now: dt.datetime, capacity: Mapping[str, int]
 ) -> Claim | None:
-    """Leases as many due deliveries as this webhook may have under way.
+    """Claims of one webhook. None: there is none, or it sends nothing now."""
+    claims = claim_together([webhook_id], now=now, capacity=capacity).claims
+    return claims[0] if claims else None
+
+
+def claim_together(
+    webhook_ids: Sequence[UUID],
+    *,
+    now: dt.datetime,
+    capacity: Mapping[str, int],
+    reserve: Mapping[str, int] | None = None,
+) -> Together:
+    """Leases as many due deliveries of each webhook as it may have under way.
 
     A webhook that is not known to be fast is claimed one delivery a run; a fast one
     gets runs of up to 50. `capacity` is how many more runs each lane can take here; a
-    lane that is not in it is served elsewhere. None: there is no such webhook, or it
-    sends nothing now.
+    lane that is not in it is served elsewhere. `reserve` of it is for webhooks that
+    are known to be fast. One transaction: it ends with about 100 deliveries, and a
+    webhook that bundles is claimed by itself.
     """
+    left, plans = dict(capacity), list[_Plan]()
+    claims, later, alone = list[Claim](), list[UUID](), list[UUID]()
     with transaction.atomic():
-        webhook = _locked(webhook_id)
-        if webhook is None:
-            return None
-        if (paced_until := _paced_until(webhook, now)) is not None:
-            return Claim(webhook.pk, webhook.lane, wait_until=paced_until)
-        if capacity.get(webhook.lane, 0) <= 0:
-            return Claim(webhook.pk, webhook.lane, no_room=True)
-        bundle_at = bundle(webhook, now)
-        claimed = _claim_due(webhook, now, capacity[webhook.lane])
-        if bundle_at is not None:
-            wait_until = min(bundle_at, claimed.wait_until or bundle_at)
-            claimed = replace(claimed, wait_until=wait_until)
-        return claimed
+        webhooks = _locked(webhook_ids)
+        under_way = held(webhooks, now) if webhooks else {}
+        for webhook_id in webhook_ids:
+            if (webhook := webhooks.get(webhook_id)) is None:
+                continue
+            if len(webhook_ids) > 1 and style(webhook.style).bundles:
+                alone.append(webhook_id)
+                continue
+            if sum(len(plan.rows) for plan in plans) >= MOST_TOGETHER:
+                later.append(webhook_id)
+                continue
+            room = left.get(webhook.lane, 0)
+            if reserve and webhook.quick_answers < QUICK_ANSWERS:
+                room -= reserve.get(webhook.lane, 0)
+            planned = _planned(webhook, now, room, under_way.get(webhook_id, NOTHING))
+            if isinstance(planned, Claim):
+                claims.append(planned)
+                continue
+            plans.append(planned)
+            left[webhook.lane] -= math.ceil(len(planned.rows) / planned.size)
+        claims += _leased(plans, now)
+    return Together(tuple(claims), tuple(later), tuple(alone))
 
 
-def _claim_due(webhook: Webhook, now: dt.datetime, capacity: int) -> Claim:
-    under_way = held(webhook, now)
+def _planned(
+    webhook: Webhook, now: dt.datetime, room: int, under_way: Held
+) -> _Plan | Claim:
+    if (paced_until := _paced_until(webhook, now)) is not None:
+        return Claim(webhook.pk, webhook.lane, wait_until=paced_until)
+    if room <= 0:
+        return Claim(webhook.pk, webhook.lane, no_room=True)
+    bundle_at = bundle(webhook, now)
     size, count = _room(webhook, under_way)
-    count = min(count, capacity)
+    count = min(count, room)
     most = max(1, _most_deliveries(webhook))
     if size * count == 0:
         # Whatever ends next makes room and has this webhook looked at again.
-        return Claim(webhook.pk, webhook.lane)
+        return Claim(webhook.pk, webhook.lane, wait_until=bundle_at)
     rows = _due(webhook, now, under_way, limit=min(size * count, most))
     if not rows:
-        wait_until = _earliest(webhook, under_way)
+        wait_until = _sooner(_earliest(webhook, under_way), bundle_at)
         return Claim(webhook.pk, webhook.lane, wait_until=wait_until)
-    try:
-        keys = keys_of(webhook, now)
-    except UndecryptableError as error:
-        _postpone(rows, str(error), now)
-        wait_until = _earliest(webhook, under_way)
-        return Claim(webhook.pk, webhook.lane, wait_until=wait_until)
-    runs = _lease(webhook, rows, size, keys, now)
-    # Rows that could not be rendered end nothing that would have us look again.
-    wait_until = _pace(webhook, len(rows), now) if runs else now
-    if wait_until is None and most <= len(rows) < size * count:
-        wait_until = now  # there is room for more, but not in this transaction
-    return Claim(webhook.pk, webhook.lane, tuple(runs), wait_until)
+    has_more = most <= len(rows) < size * count
+    return _Plan(webhook, rows, size, under_way, has_more, bundle_at)
 
 
-def _locked(webhook_id: UUID) -> Webhook | None:
-    """The webhook's row, locked: two claims of it never overlap.
+def _leased(plans: Sequence[_Plan], now: dt.datetime) -> list[Claim]:
+    """Reads what the plans need, all together, and takes their leases."""
+    if not plans:
+        return []
+    ids = [plan.webhook.pk for plan in plans]
+    headers = _pairs(chunked_rows(_headers_query, ids))
+    custom_data = _pairs(chunked_rows(_custom_data_query, ids))
+    contents = contents_of(
+        [row.id for plan in plans for row in plan.fresh],
+        by_call_end=style(plans[0].webhook.style).bundles == "clock",
+    )
+    claims, taking = [], []
+    for plan in plans:
+        webhook = plan.webhook
+        try:
+            keys = _keys(webhook, headers[webhook.pk], now)
+        except UndecryptableError as error:
+            _postpone(plan.rows, str(error), now)
+            wait_until = _sooner(_earliest(webhook, plan.under_way), plan.bundle_at)
+            claims.append(Claim(webhook.pk, webhook.lane, wait_until=wait_until))
+            continue
+        requests = _requests(plan, contents, dict(custom_data[webhook.pk]), now)
+        runs, taken = _runs(plan, requests, keys, now)
+        taking += taken
+        # Rows that could not be rendered end nothing that would have us look again.
+        wait_until = _pace(webhook, len(plan.rows), now) if runs else now
+        if wait_until is None and plan.has_more:
+            wait_until = now  # there is room for more, but not in this transaction
+        wait_until = _sooner(wait_until, plan.bundle_at)
+        claims.append(Claim(webhook.pk, webhook.lane, tuple(runs), wait_until))
+    take(taking, now + LEASE)
+    return claims
 
-    Not its key: calls that are just accepted refer to it and must not wait.
+
+def _sooner(one: dt.datetime | None, other: dt.datetime | None) -> dt.datetime | None:
+    if one is None or other is None:
+        return one or other
+    return min(one, other)
+
+
+def _pairs(rows: Iterable[Sequence[Any]]) -> dict[UUID, list[tuple[str, str]]]:
+    """By webhook, names and values."""
+    found: dict[UUID, list[tuple[str, str]]] = defaultdict(list)
+    for webhook_id, name, value in rows:
+        found[webhook_id].append((name, value))
+    return found
+
+
+def _locked(webhook_ids: Sequence[UUID]) -> dict[UUID, Webhook]:
+    """The webhooks that send, locked by id: two claims of one never overlap.
+
+    Not their keys: calls that are just accepted refer to them and must not wait.
     """
-    for values in _LOCKED.rows(webhook_id):
-        return Webhook.from_db(connection.alias, _COLUMNS, values)
-    return None
+    found = chunked_rows(_locked_query, sorted(webhook_ids))
+    webhooks = [Webhook.from_db(connection.alias, _COLUMNS, row) for row in found]
+    return {webhook.pk: webhook for webhook in webhooks}
 
 
 _COLUMNS: Final = [field.attname for field in Webhook._meta.concrete_fields]
-_LOCKED: Final = FixedQuery(
-    lambda webhook_id: (
-        Webhook.objects.select_for_update(no_key=True)
-        .filter(pk=webhook_id, active=True, deleted_at__isnull=True)
-        .exclude(health="DOWN")
-        .order_by()
-        .values_list(*_COLUMNS)
-    ),
-    SOME_ID,
-)
+
+
+@lru_cache(maxsize=len(SIZES))
+def _locked_query(size: int) -> FixedQuery:
+    return FixedQuery(
+        lambda *ids: (
+            Webhook.objects.select_for_update(no_key=True)
+            .filter(pk__in=ids, active=True, deleted_at__isnull=True)
+            .exclude(health="DOWN")
+            .order_by("pk")
+            .values_list(*_COLUMNS)
+        ),
+        *some_ids(size),
+    )
 
 
 def _room(webhook: Webhook, under_way: Held) -> tuple[int, int]:
@@ -266,15 +385,26 @@ def _due_query(most: int) -> FixedQuery:
 
 def _earliest(webhook: Webhook, under_way: Held) -> dt.datetime | None:
     """When the next pending delivery that nobody holds becomes due."""
-    pending = Delivery.objects.filter(
-        webhook=webhook, state=Delivery.PENDING, test_uid=""
-    )
-    if under_way.deliveries:
-        pending = pending.exclude(pk__in=under_way.deliveries)
-    times = pending.order_by("next_attempt_at")
     if webhook.ordered:
-        times = pending.order_by("call_end", "id")
-    return times.values_list("next_attempt_at", flat=True).first()
+        rows = [
+            (row.id, row.next_attempt_at)
+            for row in map(_Due._make, _HEAD.rows(webhook.pk))
+        ]
+    else:
+        rows = _earliest_query(1 + len(under_way.deliveries)).rows(webhook.pk)
+    return next((at for pk, at in rows if pk not in under_way.deliveries), None)
+
+
+@lru_cache(maxsize=2 * MAX_IN_FLIGHT)
+def _earliest_query(most: int) -> FixedQuery:
+    return FixedQuery(
+        lambda webhook_id: (
+            _pending(webhook_id)
+            .order_by("next_attempt_at")
+            .values_list("pk", "next_attempt_at")[:most]
+        ),
+        SOME_ID,
+    )
 
 
 def _burst(max_per_second: int) -> int:
@@ -301,24 +431,41 @@ def _pace(webhook: Webhook, sent: int, now: dt.datetime) -> dt.datetime | None:
 
 def keys_of(webhook: Webhook, now: dt.datetime) -> Keys:
     """Decrypts them. Raises UndecryptableError when no configured key fits."""
+    headers = webhook.headers.values_list("name", "value")
+    return _keys(webhook, headers, now)
+
+
+def _keys(
+    webhook: Webhook, headers: Iterable[tuple[str, str]], now: dt.datetime
+) -> Keys:
     return Keys(
-        headers={name: readable(value) for name, value in _HEADERS.rows(webhook.pk)},
+        headers={name: readable(value) for name, value in headers},
         secrets=webhook.signing_secrets(now),
     )
 
 
-_HEADERS: Final = FixedQuery(
-    lambda webhook_id: WebhookHeader.objects.filter(webhook_id=webhook_id).values_list(
-        "name", "value"
-    ),
-    SOME_ID,
-)
-_CUSTOM_DATA: Final = FixedQuery(
-    lambda webhook_id: CustomData.objects.filter(webhook_id=webhook_id).values_list(
-        "key", "value"
-    ),
-    SOME_ID,
-)
+@lru_cache(maxsize=len(SIZES))
+def _headers_query(size: int) -> FixedQuery:
+    return FixedQuery(
+        lambda *ids: (
+            WebhookHeader.objects.filter(webhook_id__in=ids)
+            .order_by("id")
+            .values_list("webhook_id", "name", "value")
+        ),
+        *some_ids(size),
+    )
+
+
+@lru_cache(maxsize=len(SIZES))
+def _custom_data_query(size: int) -> FixedQuery:
+    return FixedQuery(
+        lambda *ids: (
+            CustomData.objects.filter(webhook_id__in=ids)
+            .order_by("id")
+            .values_list("webhook_id", "key", "value")
+        ),
+        *some_ids(size),
+    )
 
 
 def _postpone(rows: Sequence[_Due], reason: str, now: dt.datetime) -> None:
@@ -330,49 +477,53 @@ def _postpone(rows: Sequence[_Due], reason: str, now: dt.datetime) -> None:
     )
 
 
-def _lease(
-    webhook: Webhook, rows: Sequence[_Due], size: int, keys: Keys, now: dt.datetime
-) -> list[tuple[Claimed, ...]]:
-    """Freezes the request of each row and leases it; one lease a run."""
-    fresh = [row for row in rows if row.request_body is None]
-    custom_data: dict[str, str] = {}
-    if fresh:
-        custom_data = dict(_CUSTOM_DATA.rows(webhook.pk))
-    requests, refused = requests_of(webhook, fresh, custom_data)
+def _requests(
+    plan: _Plan, contents: Contents, custom_data: Mapping[str, str], now: dt.datetime
+) -> dict[UUID, RenderedRequest]:
+    """Freezes the request of each row that has none; takes out what cannot be made."""
+    fresh = plan.fresh
+    requests, refused = requests_of(plan.webhook, fresh, contents, custom_data)
     for delivery_id, why in refused.items():
         _fail(delivery_id, why, now)
-    kept_in_row = bool(style(webhook.style).bundles)
-    if kept_in_row:
+    if refused:
+        plan.rows = [row for row in plan.rows if row.id not in refused]
+    if style(plan.webhook.style).bundles:
         # Bodies of thousands of calls: written once, when the delivery is made.
         write_requests(requests)
-    sendable = [row for row in rows if row.id not in refused]
-    until, runs, taking = now + LEASE, [], []
-    for start in range(0, len(sendable), size):
-        run, token = sendable[start : start + size], uuid4()
+    return requests
+
+
+def _runs(
+    plan: _Plan, requests: Mapping[UUID, RenderedRequest], keys: Keys, now: dt.datetime
+) -> tuple[list[tuple[Claimed, ...]], list[Taking]]:
+    """One lease a run."""
+    webhook, until = plan.webhook, now + LEASE
+    is_in_row = bool(style(webhook.style).bundles)
+    runs, taking = [], []
+    for start in range(0, len(plan.rows), plan.size):
+        run, token = plan.rows[start : start + plan.size], uuid4()
         ids = [row.id for row in run]
-        unwritten = {} if kept_in_row else _only(requests, ids)
-        taking.append(Taking(token, ids, unwritten))
-        runs.append(
-            tuple(
-                Claimed(
-                    delivery_id=row.id,
-                    webhook_id=webhook.pk,
-                    lane=webhook.lane,
-                    token=token,
-                    lease_until=until,
-                    due_at=row.next_attempt_at,
-                    tries=row.tries,
-                    attempt_count=row.attempt_count,
-                    outgoing=outgoing(
-                        webhook, row.id, requests.get(row.id) or row.request(), keys
-                    ),
-                    is_first=row.id in unwritten,
-                )
-                for row in run
+        unwritten = {} if is_in_row else _only(requests, ids)
+        taking.append(Taking(webhook.pk, token, ids, unwritten))
+        claimed = [
+            Claimed(
+                delivery_id=row.id,
+                webhook_id=webhook.pk,
+                lane=webhook.lane,
+                token=token,
+                lease_until=until,
+                due_at=row.next_attempt_at,
+                tries=row.tries,
+                attempt_count=row.attempt_count,
+                outgoing=outgoing(
+                    webhook, row.id, requests.get(row.id) or row.request(), keys
+                ),
+                is_first=row.id in unwritten,
             )
-        )
-    take(webhook.pk, taking, until)
-    return runs
+            for row in run
+        ]
+        runs.append(tuple(claimed))
+    return runs, taking
 
 
 def _only(

@@ -30,7 +30,6 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from uuid import UUID
 
 import structlog
 from django.db import (
@@ -40,7 +39,7 @@ from django.db import (
     connections,
 )
 
-from dispatcher.pipeline.claim import Claim, Claimed, claim
+from dispatcher.pipeline.claim import Claim, Claimed, claim_together
 from dispatcher.pipeline.record import (
     Ended,
     Recorded,
@@ -53,7 +52,8 @@ from dispatcher.pipeline.run import Run
 from dispatcher.pipeline.timers import Timers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from uuid import UUID
 
     from dispatcher.values import Outcome, Outgoing
 
@@ -105,12 +105,16 @@ class Drainer:
         self._clock = clock
         self._threads = dict(threads)
         self._pass_on = pass_on
-        self._events: queue.SimpleQueue[UUID | Ended | _Over | _Stop] = (
+        self._events: queue.SimpleQueue[tuple[UUID, ...] | Ended | _Over | _Stop] = (
             queue.SimpleQueue()
         )
         # Requests that straggle keep their thread beyond their lane's share: of the
         # fast lane's, a second's worth for each of the 10 s that they may take.
         self._most_runs = 10 * self._threads.get("fast", 0) + sum(threads.values())
+        # When very many webhooks begin to hang at once, those that are known to be
+        # fast still have room.
+        self._reserve = {lane: threads[lane] // 4 for lane in threads if lane == "fast"}
+        self._reserve |= {lane: 0 for lane in threads if lane != "fast"}
         self._executor = ThreadPoolExecutor(
             max_workers=self._most_runs, thread_name_prefix="send"
         )
@@ -134,9 +138,9 @@ class Drainer:
         """Starts the coordinator thread."""
         self._thread.start()
 
-    def drain(self, webhook_id: UUID) -> None:
-        """Has the due deliveries of a webhook sent; returns at once."""
-        self._events.put(webhook_id)
+    def drain(self, *webhook_ids: UUID) -> None:
+        """Has the due deliveries of webhooks sent; returns at once."""
+        self._events.put(webhook_ids)
 
     def is_alive(self) -> bool:
         """True while the coordinator does its rounds."""
@@ -182,11 +186,11 @@ class Drainer:
 
     def _step(self) -> None:
         self._gather(self._patience())
-        for run in list(self._runs):
-            if self._stop_by is not None:
+        if self._stop_by is not None:
+            for run in self._runs:
                 self._cut_short(run)
-            elif not run.straggles and run.hangs():
-                self._slow_down(run)
+        else:
+            self._slow_down([r for r in self._runs if not r.straggles and r.hangs()])
         if self._unsent:
             hand_back(self._unsent)
             self._unsent = []
@@ -194,16 +198,16 @@ class Drainer:
             self._flush()
         self._dirty |= dict.fromkeys(self._timers.rung())
         self._let_in()
-        for webhook_id in list(self._dirty)[:CLAIMS_A_STEP]:
-            if self._stop_by is not None or not self._claim(webhook_id):
-                break
+        if self._dirty and self._stop_by is None:
+            self._claim(list(self._dirty)[:CLAIMS_A_STEP])
 
     def _let_in(self) -> None:
         """Those that wait for room come before those that had theirs."""
         capacity = self._capacity()
         first: dict[UUID, None] = {}
         for lane, waiting in self._crowded.items():
-            for webhook_id in list(waiting)[: max(0, capacity[lane])]:
+            room = capacity[lane] - self._reserve[lane]
+            for webhook_id in list(waiting)[: max(0, room)]:
                 del waiting[webhook_id]
                 first[webhook_id] = None
         if first:
@@ -234,9 +238,9 @@ class Drainer:
         except queue.Empty:
             return
 
-    def _note(self, event: UUID | Ended | _Over | _Stop) -> None:
-        if isinstance(event, UUID):
-            self._dirty[event] = None
+    def _note(self, event: tuple[UUID, ...] | Ended | _Over | _Stop) -> None:
+        if isinstance(event, tuple):
+            self._dirty |= dict.fromkeys(event)
         elif isinstance(event, Ended):
             if not self._ended:
                 self._ended_since = time.monotonic()
@@ -283,19 +287,37 @@ class Drainer:
         seconds = (at - self._clock()).total_seconds() + 0.002
         self._timers.arm(webhook_id, max(seconds, least))
 
-    def _claim(self, webhook_id: UUID) -> bool:
-        """Claims and starts runs of one webhook. False: the database is away."""
-        del self._dirty[webhook_id]
+    def _claim(self, webhook_ids: list[UUID]) -> None:
+        """Claims and starts runs of some webhooks."""
+        for webhook_id in webhook_ids:
+            self._dirty.pop(webhook_id, None)
         try:
-            claimed = claim(webhook_id, now=self._clock(), capacity=self._capacity())
+            together = claim_together(
+                webhook_ids,
+                now=self._clock(),
+                capacity=self._capacity(),
+                reserve=self._reserve,
+            )
         except Exception as error:
-            # Whatever it is, the other webhooks must not suffer from it.
-            log.warning("drain.not_claimed", webhook=str(webhook_id), error=repr(error))
-            self._timers.arm(webhook_id, AGAIN_AFTER_ERROR_SECONDS)
-            return not isinstance(error, (OperationalError, InterfaceError))
-        if claimed is not None:
+            self._claim_failed(webhook_ids, error)
+            return
+        for claimed in together.claims:
             self._start(claimed)
-        return True
+        # They were first, and have waited for as long as those just claimed.
+        self._dirty = dict.fromkeys(together.later) | self._dirty
+        for webhook_id in together.alone:
+            self._claim([webhook_id])
+
+    def _claim_failed(self, webhook_ids: list[UUID], error: Exception) -> None:
+        """Whatever it is, the other webhooks must not suffer from it."""
+        is_away = isinstance(error, (OperationalError, InterfaceError))
+        if len(webhook_ids) > 1 and not is_away:
+            for webhook_id in webhook_ids:
+                self._claim([webhook_id])
+            return
+        log.warning("drain.not_claimed", webhooks=len(webhook_ids), error=repr(error))
+        for webhook_id in webhook_ids:
+            self._timers.arm(webhook_id, AGAIN_AFTER_ERROR_SECONDS)
 
     def _start(self, claimed: Claim) -> None:
         if claimed.no_room:
@@ -319,14 +341,18 @@ class Drainer:
             for lane, limit in self._threads.items()
         }
 
-    def _slow_down(self, run: Run) -> None:
-        """A request hangs: its webhook goes to the slow lane, at once."""
-        if run.lane != "slow":
-            move_to_lane(run.webhook_id, "slow")
-            log.info("webhook.slow", webhook=str(run.webhook_id))
-        run.straggles = True
-        self._cut_short(run)
-        self._dirty[run.webhook_id] = None
+    def _slow_down(self, hanging: Sequence[Run]) -> None:
+        """Requests hang: their webhooks go to the slow lane, at once."""
+        if not hanging:
+            return
+        slower = {run.webhook_id for run in hanging if run.lane != "slow"}
+        if slower:
+            move_to_lane(slower, "slow")
+            log.info("webhook.slow", webhooks=[str(one) for one in sorted(slower)])
+        for run in hanging:
+            run.straggles = True
+            self._cut_short(run)
+            self._dirty[run.webhook_id] = None
 
     def _cut_short(self, run: Run) -> None:
         rest = run.cut_short()

@@ -150,41 +150,48 @@ def _revisions(owed: Iterable[_Owed]) -> dict[tuple[UUID, int], str]:
     }
 
 
-def requests_of(
-    webhook: Webhook, rows: Sequence[Row], custom_data: Mapping[str, str]
-) -> tuple[dict[UUID, RenderedRequest], dict[UUID, str]]:
-    """The requests of deliveries that have none yet, and why others cannot be made.
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What deliveries carry."""
 
-    Reads what they carry in one go. `rows` are deliveries, or what was read of them.
-    """
-    if not rows:
-        return {}, {}
-    owed = _owed(webhook, rows)
-    extras = _extras_of([item for items in owed.values() for item in items])
+    owed: Mapping[UUID, list[_Owed]]
+    extras: _Extras
+
+
+def contents_of(deliveries: Sequence[UUID], *, by_call_end: bool = False) -> Contents:
+    """Reads what deliveries carry in one go; `by_call_end`: in that order."""
+    owed: dict[UUID, list[_Owed]] = defaultdict(list)
+    query = partial(_owed_query, by_call_end)
+    for item in map(_Owed._make, chunked_rows(query, deliveries)):
+        assert item.delivery_id is not None  # noqa: S101  it was filtered by delivery
+        owed[item.delivery_id].append(item)
+    return Contents(
+        owed, _extras_of([item for items in owed.values() for item in items])
+    )
+
+
+def requests_of(
+    webhook: Webhook,
+    rows: Sequence[Row],
+    contents: Contents,
+    custom_data: Mapping[str, str],
+) -> tuple[dict[UUID, RenderedRequest], dict[UUID, str]]:
+    """The requests of deliveries that have none yet, and why others cannot be made."""
     with_links = style(webhook.style).recording_links
     requests: dict[UUID, RenderedRequest] = {}
     refused: dict[UUID, str] = {}
     for row in rows:
         try:
-            items = owed.get(row.id, ())
-            carried = [_carried(item, extras, with_links=with_links) for item in items]
+            carried = [
+                _carried(item, contents.extras, with_links=with_links)
+                for item in contents.owed.get(row.id, ())
+            ]
             tenant = carried[0].tenant_external_id if carried else ""
             requests[row.id] = rendered(webhook, row, carried, tenant, custom_data)
         except Exception as error:
             log.exception("delivery.not_rendered", delivery=str(row.id))
             refused[row.id] = f"the payload could not be made: {error!r}"
     return requests, refused
-
-
-def _owed(webhook: Webhook, rows: Sequence[Row]) -> dict[UUID, list[_Owed]]:
-    """What each delivery carries, read in one go: in a feed by the calls' end."""
-    by_call_end = style(webhook.style).bundles == "clock"
-    found: dict[UUID, list[_Owed]] = defaultdict(list)
-    query = partial(_owed_query, by_call_end)
-    for item in map(_Owed._make, chunked_rows(query, [row.id for row in rows])):
-        assert item.delivery_id is not None  # noqa: S101  it was filtered by delivery
-        found[item.delivery_id].append(item)
-    return found
 
 
 @lru_cache(maxsize=2 * len(SIZES))

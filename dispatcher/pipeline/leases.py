@@ -21,7 +21,6 @@ from dispatcher.models.bulk import update_rows
 from dispatcher.models.delivery import LEASE, LONGEST_LEASE
 from dispatcher.models.fixed import (
     SIZES,
-    SOME_ID,
     FixedQuery,
     chunked_rows,
     some_ids,
@@ -53,53 +52,66 @@ class Held:
     runs: int
 
 
+NOTHING: Final = Held(frozenset(), 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Taking:
     """A lease to be taken: its deliveries, and the requests that no row holds yet."""
 
+    webhook_id: UUID
     token: UUID
     deliveries: Sequence[UUID]
     requests: Mapping[UUID, RenderedRequest]
 
 
-def take(webhook_id: UUID, taking: Sequence[Taking], until: dt.datetime) -> None:
-    """Takes leases; whoever does so holds the webhook's lock."""
+def take(taking: Sequence[Taking], until: dt.datetime) -> None:
+    """Takes leases; whoever does so holds the webhooks' locks."""
     insert(
         Lease,
-        ("token", "deliveries", "requests"),
+        ("webhook_id", "token", "deliveries", "requests"),
         [
             (
+                one.webhook_id,
                 one.token,
                 [str(delivery_id) for delivery_id in one.deliveries],
                 pack(one.requests),
             )
             for one in taking
         ],
-        webhook_id=webhook_id,
         until=until,
     )
 
 
-def held(webhook: Webhook, now: dt.datetime) -> Held:
-    """What is under way; what has run out is taken over, and told as interrupted.
+def held(webhooks: Mapping[UUID, Webhook], now: dt.datetime) -> dict[UUID, Held]:
+    """What is under way of each; what has run out is taken over, told as interrupted.
 
-    The caller holds the webhook's lock.
+    The caller holds the webhooks' locks.
     """
-    leases = _HELD.rows(webhook.pk)
-    good = [one for one in leases if now < one[1] <= now + LONGEST_LEASE]
-    if len(good) < len(leases):
-        dead = {token for token, *_ in leases} - {token for token, *_ in good}
-        _take_over(webhook, list(Lease.objects.filter(pk__in=dead)), now)
-    ids = (UUID(text) for *_, deliveries in good for text in deliveries)
-    return Held(frozenset(ids), len(good))
+    good: dict[UUID, list[list[str]]] = defaultdict(list)
+    dead = []
+    rows = chunked_rows(_held_query, list(webhooks))
+    for webhook_id, token, until, deliveries in rows:
+        if now < until <= now + LONGEST_LEASE:
+            good[webhook_id].append(deliveries)
+        else:
+            dead.append(token)
+    if dead:
+        _take_over(webhooks, list(Lease.objects.filter(pk__in=dead)), now)
+    return {
+        webhook_id: Held(frozenset(UUID(one) for ids in runs for one in ids), len(runs))
+        for webhook_id, runs in good.items()
+    }
 
 
-_HELD: Final = FixedQuery(
-    lambda webhook_id: Lease.objects.filter(
-        webhook_id=webhook_id, for_test=False
-    ).values_list("token", "until", "deliveries"),
-    SOME_ID,
-)
+@lru_cache(maxsize=len(SIZES))
+def _held_query(size: int) -> FixedQuery:
+    return FixedQuery(
+        lambda *webhooks: Lease.objects.filter(
+            webhook_id__in=webhooks, for_test=False
+        ).values_list("webhook_id", "token", "until", "deliveries"),
+        *some_ids(size),
+    )
 
 
 def locked(tokens: Iterable[UUID]) -> dict[UUID, list[str]]:
@@ -186,7 +198,9 @@ def write_requests(requests: Mapping[UUID, RenderedRequest]) -> None:
     )
 
 
-def _take_over(webhook: Webhook, dead: Sequence[Lease], now: dt.datetime) -> None:
+def _take_over(
+    webhooks: Mapping[UUID, Webhook], dead: Sequence[Lease], now: dt.datetime
+) -> None:
     """Tells of leases that ran out: whoever held them died before recording.
 
     It spends no try: whether the requests were made is not known.
@@ -210,7 +224,7 @@ def _take_over(webhook: Webhook, dead: Sequence[Lease], now: dt.datetime) -> Non
                 "the process that was sending this stopped before it could record the"
                 " result; the receiver may or may not have got it"
             ),
-            url=webhook.url,
+            url=webhooks[since[pk].webhook_id].url,
         )
         for pk, attempt_count, _ in rows
     )

@@ -24,7 +24,7 @@ from dispatcher.pipeline.claim import QUICK_MS
 from dispatcher.sending.retry import next_attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from uuid import UUID
 
     from dispatcher.pipeline.claim import Claimed
@@ -130,9 +130,14 @@ def hand_back(claimed: Sequence[Claimed]) -> None:
         leases.give_back(held, ((item.token, item.delivery_id) for item in claimed))
 
 
-def move_to_lane(webhook_id: UUID, lane: str) -> None:
-    """Puts a webhook into a lane; it has to prove itself quick from there on."""
-    Webhook.objects.filter(pk=webhook_id).update(lane=lane, quick_answers=0)
+def move_to_lane(webhook_ids: Collection[UUID], lane: str) -> None:
+    """Puts webhooks into a lane; they have to prove themselves quick from there on."""
+    with transaction.atomic():
+        locked = Webhook.objects.select_for_update(no_key=True).filter(
+            pk__in=webhook_ids
+        )
+        ids = list(locked.order_by("pk").values_list("pk", flat=True))
+        Webhook.objects.filter(pk__in=ids).update(lane=lane, quick_answers=0)
 
 
 class _State(NamedTuple):

@@ -232,7 +232,7 @@ def test_quick_answers_given_before_a_hang_do_not_end_the_slow_lane(
     webhook = webhook_of(acme, quick_answers=20, answer_ms=1)
     take(acme, *(call(f"c-{n}") for n in range(30)))
     items = claim_all(webhook, now)
-    move_to_lane(webhook.pk, "slow")
+    move_to_lane([webhook.pk], "slow")
 
     record([Ended(item, answer(200, now)) for item in items], now=now)
 

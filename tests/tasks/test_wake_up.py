@@ -59,7 +59,7 @@ def test_a_webhook_is_woken_up_once_until_a_worker_has_come(redis, webhook):
     tasks.wake_up([webhook.pk])
     assert redis.llen("fast") == 1
 
-    broker_module.woken(webhook.pk)
+    broker_module.woken([webhook.pk])
     tasks.wake_up([webhook.pk])
 
     assert redis.llen("fast") == 2
