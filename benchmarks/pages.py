@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dispatcher.models import Tenant
 
 ADDRESS: Final = "/admin/webhook/webhookcdr/"
-LOOKS: Final = 2
+LOOKS: Final = 3
 
 
 def operator() -> Client:

@@ -260,9 +260,11 @@ def search(queryset: QuerySet[Any], text: str, scope: Scope) -> QuerySet[Any]:
     term = text.strip()
     if not term:
         return queryset
-    key = as_uuid(term)
-    if key is not None and queryset.filter(Q(pk=key) | Q(webhook=key)).exists():
-        return queryset.filter(Q(pk=key) | Q(webhook=key))
+    if (key := as_uuid(term)) is not None:
+        # One after the other: of "this or that", no index gives the newest first.
+        for found in (queryset.filter(pk=key), queryset.filter(webhook=key)):
+            if found.exists():
+                return found
     own = StoredCdr.objects.filter(scope.rows("tenant"))
     calls = own.filter(calls_named(term)).order_by("-id")
     carried = OwedCdr.objects.filter(
