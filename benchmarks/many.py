@@ -211,7 +211,9 @@ def _copy(
 
     model: type[Model] = apps.get_model("dispatcher", name)
     table = model._meta.db_table
-    columns = {column: sql.SQL(expression) for column, expression in values.items()}
+    columns: dict[str, sql.Composable] = {
+        column: sql.SQL(expression) for column, expression in values.items()
+    }
     for field in model._meta.concrete_fields:
         column = str(field.column)
         if column not in columns and not (field.primary_key and field.db_returning):
