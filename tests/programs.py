@@ -158,10 +158,12 @@ def unpacked(folder: Path, *packages: str) -> Path:
         return into
     archives = folder / f"{packages[0]}.archives"
     archives.mkdir(parents=True, exist_ok=True)
+    partly = folder / f"{packages[0]}.partly"
     try:
         _run("apt-get", "download", *packages, cwd=archives)
         for archive in archives.glob("*.deb"):
-            _run("dpkg-deb", "-x", str(archive), str(into), cwd=folder)
+            _run("dpkg-deb", "-x", str(archive), str(partly), cwd=folder)
+        partly.rename(into)
     except (OSError, subprocess.SubprocessError) as error:
         raise NotInstalledError(
             f"the packages {', '.join(packages)} cannot be had: {error}"
