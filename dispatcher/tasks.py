@@ -6,6 +6,7 @@ takes half a second at most, and never fails the request that has committed.
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections import defaultdict
 from functools import lru_cache
@@ -183,6 +184,9 @@ def start_draining(sender: str, instance: Any, **_: Any) -> None:
     lanes = set(instance.app.amqp.queues.consume_from) & set(threads)
     if not lanes:
         return
+    # What has been loaded stays: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
     _drainer = Drainer(
         send=send_out,
         clock=utc_now,

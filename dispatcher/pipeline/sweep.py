@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from django.db import transaction
 from django.db.models import OuterRef, Q, Subquery
@@ -19,7 +19,7 @@ from dispatcher.pipeline.bundle import batch_is_full, batch_is_old
 from dispatcher.pipeline.subscribe import cancel_pending
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from uuid import UUID
 
     from django.db.models import QuerySet
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 OVERDUE: Final = dt.timedelta(seconds=1)
 # Longer than any request that takes calls in can be under way.
 DELETED_LATELY: Final = dt.timedelta(minutes=10)
-# Webhooks that are looked at together; each has 100 deliveries under way at most.
-_CHUNK: Final = 200
+# Webhooks that are looked at together; each has 100 deliveries under way at most, and a
+# statement names each of them twice.
+_CHUNK: Final = 100
 
 
 def overdue_webhooks(now: dt.datetime) -> list[tuple[UUID, str]]:
@@ -36,26 +37,39 @@ def overdue_webhooks(now: dt.datetime) -> list[tuple[UUID, str]]:
 
     Likewise of each that has a batch or a window to close.
     """
-    pending = Delivery.objects.filter(
-        webhook=OuterRef("pk"), state=Delivery.PENDING, test_uid=""
-    ).values("next_attempt_at")
-    # Both ends of an index a webhook, however many wait in between.
-    webhooks = _sending().annotate(
-        first=Subquery(pending.order_by("next_attempt_at")[:1]),
-        last=Subquery(pending.order_by("-next_attempt_at")[:1]),
-    )
-    overdue = Q(first__lte=now - OVERDUE) | Q(last__gt=now - OVERDUE + LONGEST_WAIT)
-    found = dict(webhooks.filter(overdue).values_list("pk", "lane"))
+    found = dict(_overdue(_sending(), now).values_list("pk", "lane"))
     for webhook_id in found.keys() - _not_all_under_way(found, now):
         del found[webhook_id]
     return list((found | _batches_to_close(now) | _windows_to_close(now)).items())
 
 
+def _overdue(
+    webhooks: QuerySet[Webhook], now: dt.datetime, held: Sequence[str] = ()
+) -> QuerySet[Webhook]:
+    """Those with an overdue delivery that is none of `held`.
+
+    Both ends of an index a webhook, however many wait in between. In its order: asked
+    for any one of them, PostgreSQL reads the table from its beginning, where another
+    webhook's million may stand; of an EXISTS it makes a join that reads them all.
+    """
+    pending = _pending().exclude(pk__in=held).values("next_attempt_at")
+    ends = webhooks.annotate(
+        first=Subquery(pending.order_by("next_attempt_at")[:1]),
+        last=Subquery(pending.order_by("-next_attempt_at")[:1]),
+    )
+    latest = now - OVERDUE
+    return ends.filter(Q(first__lte=latest) | Q(last__gt=latest + LONGEST_WAIT))
+
+
+def _pending() -> QuerySet[Delivery]:
+    """Of the webhook in the query around it."""
+    return Delivery.objects.filter(
+        webhook=OuterRef("pk"), state=Delivery.PENDING, test_uid=""
+    )
+
+
 def _not_all_under_way(found: Mapping[UUID, str], now: dt.datetime) -> set[UUID]:
     """Those that have an overdue delivery which nobody is sending."""
-    overdue = Delivery.objects.filter(
-        Delivery.due(now - OVERDUE), webhook=OuterRef("pk"), test_uid=""
-    )
     leases = Lease.objects.filter(Lease.good(now), for_test=False)
     under_way = {
         webhook_id: deliveries
@@ -68,21 +82,9 @@ def _not_all_under_way(found: Mapping[UUID, str], now: dt.datetime) -> set[UUID]
     for start in range(0, len(webhooks), _CHUNK):
         some = webhooks[start : start + _CHUNK]
         held = [one for webhook_id in some for one in under_way[webhook_id]]
-        unheld = _any(overdue.exclude(pk__in=held))
-        webhooks_left = Webhook.objects.annotate(unheld=unheld).filter(
-            pk__in=some, unheld__isnull=False
-        )
-        left.update(webhooks_left.order_by().values_list("pk", flat=True))
+        those = Webhook.objects.filter(pk__in=some).order_by()
+        left.update(_overdue(those, now, held).values_list("pk", flat=True))
     return left
-
-
-def _any(rows: QuerySet[Any]) -> Subquery:
-    """The key of one of them, or null.
-
-    Asked for each webhook by itself: of an EXISTS, PostgreSQL may make a join that
-    reads every delivery that waits.
-    """
-    return Subquery(rows.order_by().values("pk")[:1])
 
 
 def _by_webhook(leases: QuerySet[Lease]) -> Iterator[tuple[UUID, list[str]]]:
@@ -134,13 +136,13 @@ def _windows_to_close(now: dt.datetime) -> dict[UUID, str]:
 
 def cancel_orphans(now: dt.datetime) -> int:
     """Cancels what a call left behind that was accepted while its webhook was deleted."""
-    pending = Delivery.objects.filter(
-        webhook=OuterRef("pk"), state=Delivery.PENDING, test_uid=""
-    )
     waiting = OwedCdr.objects.filter(OwedCdr.unbundled(), webhook=OuterRef("pk"))
     deleted = (
         Webhook.objects.filter(deleted_at__gt=now - DELETED_LATELY)
-        .annotate(pending=_any(pending), waiting=_any(waiting))
+        .annotate(
+            pending=Subquery(_pending().order_by("next_attempt_at").values("pk")[:1]),
+            waiting=Subquery(waiting.order_by("call_end", "id").values("pk")[:1]),
+        )
         .filter(Q(pending__isnull=False) | Q(waiting__isnull=False))
     )
     return sum(cancel_pending(webhook, now) for webhook in deleted)
