@@ -72,21 +72,36 @@ def call(uid: str, dialed: str, **more: Any) -> dict[str, Any]:
     """A call as a PBX hands it over; its envelope is about 1 KB."""
     return {
         "uid": uid,
+        "call_id": f"{uid}@pbx.example.com",
+        "pbx": {"id": "pbx-1", "name": "Head office"},
         "started_at": STARTED.isoformat(),
         "answered_at": (STARTED + dt.timedelta(seconds=5)).isoformat(),
         "ended_at": (STARTED + dt.timedelta(seconds=70)).isoformat(),
         "duration": 70,
+        "ring_duration": 5,
         "talk_duration": 65,
+        "billed_duration": 65,
         "direction": "inbound",
         "disposition": "answered",
-        "caller": {"number": "+442031703746", "name": "Zoë Ångström"},
+        "caller": {"number": "+442031703746", "name": "Zürich office"},
         "dialed": {"number": dialed, "name": "Support"},
         "hangup_cause": "NORMAL_CLEARING",
         "hangup_cause_code": 16,
+        "legs": {
+            "first_rang": _leg("301", "Reception"),
+            "last_rang": _leg("302", "Support desk"),
+            "answered": _leg("302", "Support desk"),
+            "last_answered": _leg("302", "Support desk"),
+        },
         "tags": {"Support": "Tier 2", "Queue": "North"},
-        "rating": {"cost": "0.0350", "band": "Local"},
+        "rating": {"cost": "0.0350", "band": "Local", "name": "Inbound"},
         **more,
     }
+
+
+def _leg(number: str, name: str) -> dict[str, Any]:
+    line = {"number": number, "name": name}
+    return {"device": line, "user": line, "group": "Support"}
 
 
 def accept(
