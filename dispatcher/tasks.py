@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections import defaultdict
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -56,24 +57,32 @@ _stopping = threading.Event()
 # Publishing ---------------------------------------------------------------------------
 
 
-def wake_up(webhook_ids: Iterable[UUID]) -> None:
-    """Has the webhooks drained; to be called after the commit. Never raises."""
-    ids = list(webhook_ids)
+def wake_up(webhooks: Iterable[UUID] | Mapping[UUID, str]) -> None:
+    """Has the webhooks drained; to be called after the commit. Never raises.
+
+    Their lanes are asked for where they are not given.
+    """
+    ids = list(webhooks)
     if not ids or broker.is_away():
         return
     try:
         first = broker.first_to_wake(ids)
+        lanes = webhooks if isinstance(webhooks, Mapping) else _lanes_of(first)
         by_lane: dict[str, list[UUID]] = defaultdict(list)
-        lanes = Webhook.objects.filter(pk__in=first).order_by()
-        for webhook_id, lane in lanes.values_list("pk", "lane") if first else ():
-            by_lane[lane].append(webhook_id)
-        for lane, webhooks in by_lane.items():
-            for start in range(0, len(webhooks), WOKEN_TOGETHER):
-                _publish(webhooks[start : start + WOKEN_TOGETHER], lane)
+        for webhook_id in first:
+            by_lane[lanes.get(webhook_id, "fast")].append(webhook_id)
+        for lane, together in by_lane.items():
+            for start in range(0, len(together), WOKEN_TOGETHER):
+                _publish(together[start : start + WOKEN_TOGETHER], lane)
     except BROKER_ERRORS as error:
         broker.note_error(error)
     except (DatabaseError, InterfaceError) as error:
         log.warning("webhook.not_woken", error=str(error)[:200])
+
+
+def _lanes_of(webhook_ids: Sequence[UUID]) -> Mapping[UUID, str]:
+    rows = Webhook.objects.filter(pk__in=webhook_ids).order_by()
+    return dict(rows.values_list("pk", "lane")) if webhook_ids else {}
 
 
 def pass_on(webhook_id: UUID, lane: str | None, seconds: float) -> None:

@@ -22,6 +22,8 @@ QUICK_DELIVERIES: Final = 1_000
 ROUNDS: Final = 3
 # A core, or a machine, that is busy for this share of the time has no more to give.
 FULL: Final = 0.9
+# Cores of other programs beyond which nothing can be said about the limit.
+DISTURBED: Final = 0.3
 
 
 def run(stage: Stage, quick: bool) -> Measured:
@@ -119,13 +121,19 @@ def _known(medians: dict[str, float], workers: int) -> float:
     return sum(medians[f"{part}_cores_{workers}"] for part in parts)
 
 
+def _other(medians: dict[str, float], workers: int) -> float:
+    """Cores that anything else kept busy: a little, unless the machine is shared."""
+    busy = cores() * (1 - medians[f"idle_{workers}"])
+    return max(0.0, busy - _known(medians, workers))
+
+
 def _told(medians: dict[str, float], workers: int) -> str:
     """Where the CPU time of a drain went, in words."""
 
     def of(name: str) -> float:
         return medians[f"{name}_{workers}"]
 
-    other = max(0.0, cores() * (1 - of("idle")) - _known(medians, workers))
+    other = _other(medians, workers)
     return (
         f"{workers} worker process(es): {of('rate'):,.0f} deliveries/s. Cores busy:"
         f" {of('workers_cores'):.2f} in cdrhook (its busiest thread"
@@ -142,6 +150,8 @@ def _limit(medians: dict[str, float], ceiling: float) -> str:
         f" the same CPU time a delivery, two cannot be more than {ceiling:.2f} x as fast"
         f" on this machine, and are {medians['ratio']:.2f} x. "
     )
+    if max(_other(medians, 1), _other(medians, 2)) > DISTURBED:
+        return bound + "The machine was busy with other programs: measure it again."
     if 1 - medians["idle_2"] >= FULL:
         return bound + "With two, the machine's cores are the limit."
     if medians["workers_cores_2"] >= 2 * FULL:

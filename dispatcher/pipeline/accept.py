@@ -36,7 +36,7 @@ from dispatcher.pipeline.summarise import note_recorded
 from dispatcher.values import Cdr
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from dispatcher.models import Tenant
@@ -60,11 +60,11 @@ class StorageUnavailable(Exception):  # noqa: N818  it is a state, as HTTP 503 i
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What became of a handful of CDRs, and which webhooks have work now."""
+    """What became of a handful of CDRs, and which webhooks have work now: their lanes."""
 
     accepted: int
     duplicates: int
-    wake: tuple[UUID, ...] = ()
+    wake: Mapping[UUID, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Ingested:
     accepted: int
     duplicates: int
     quarantined: int
-    wake: tuple[UUID, ...] = ()
+    wake: Mapping[UUID, str] = field(default_factory=dict)
 
 
 # Rows to be written: the columns that differ, named as the models name them. Models
@@ -128,7 +128,7 @@ class _Intake:
     owed: list[_OwedRow] = field(default_factory=list)
     deliveries: list[_DeliveryRow] = field(default_factory=list)
     dropped: Counter[UUID] = field(default_factory=Counter)
-    wake: set[UUID] = field(default_factory=set)
+    wake: dict[UUID, str] = field(default_factory=dict)
     recorded: list[UUID] = field(default_factory=list)
 
 
@@ -249,7 +249,7 @@ def _accept(
         duplicates=duplicates,
         deliveries=len(intake.deliveries),
     )
-    return Accepted(accepted, duplicates, tuple(intake.wake))
+    return Accepted(accepted, duplicates, intake.wake)
 
 
 def _row(intake: _Intake, cdr: Cdr) -> tuple[_CdrRow, Cdr]:
@@ -370,7 +370,7 @@ def _owe(
         _owe_one(intake, route, cdr_id, call_end, revision)
         # A feed goes by the clock: a call gives it nothing to do yet.
         if route.sends_now and route.bundles != "clock":
-            intake.wake.add(route.webhook_id)
+            intake.wake[route.webhook_id] = route.lane
 
 
 def _owe_one(

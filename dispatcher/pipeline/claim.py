@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from uuid import UUID, uuid4
 
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
 
 from dispatcher.models import CustomData, Delivery, Webhook, WebhookHeader
 from dispatcher.models.delivery import LEASE, LONGEST_WAIT
@@ -43,7 +44,7 @@ from dispatcher.pipeline.leases import (
 from dispatcher.values import Outgoing, RenderedRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from django.db.models import QuerySet
 
@@ -159,7 +160,7 @@ def claim_together(
     left, plans = dict(capacity), list[_Plan]()
     claims, later, alone = list[Claim](), list[UUID](), list[UUID]()
     with transaction.atomic():
-        webhooks = _locked(webhook_ids)
+        webhooks, with_own = _locked(webhook_ids)
         under_way = held(webhooks, now) if webhooks else {}
         for webhook_id in webhook_ids:
             if (webhook := webhooks.get(webhook_id)) is None:
@@ -179,7 +180,7 @@ def claim_together(
                 continue
             plans.append(planned)
             left[webhook.lane] -= math.ceil(len(planned.rows) / planned.size)
-        claims += _leased(plans, now)
+        claims += _leased(plans, with_own, now)
     return Together(tuple(claims), tuple(later), tuple(alone))
 
 
@@ -205,11 +206,13 @@ def _planned(
     return _Plan(webhook, rows, size, under_way, has_more, bundle_at)
 
 
-def _leased(plans: Sequence[_Plan], now: dt.datetime) -> list[Claim]:
+def _leased(
+    plans: Sequence[_Plan], with_own: Collection[UUID], now: dt.datetime
+) -> list[Claim]:
     """Reads what the plans need, all together, and takes their leases."""
     if not plans:
         return []
-    ids = [plan.webhook.pk for plan in plans]
+    ids = [plan.webhook.pk for plan in plans if plan.webhook.pk in with_own]
     headers = _pairs(chunked_rows(_headers_query, ids))
     custom_data = _pairs(chunked_rows(_custom_data_query, ids))
     contents = contents_of(
@@ -253,17 +256,28 @@ def _pairs(rows: Iterable[Sequence[Any]]) -> dict[UUID, list[tuple[str, str]]]:
     return found
 
 
-def _locked(webhook_ids: Sequence[UUID]) -> dict[UUID, Webhook]:
+def _locked(webhook_ids: Sequence[UUID]) -> tuple[dict[UUID, Webhook], set[UUID]]:
     """The webhooks that send, locked by id: two claims of one never overlap.
+
+    And those of them that have headers or custom data of their own.
 
     Not their keys: calls that are just accepted refer to them and must not wait.
     """
-    found = chunked_rows(_locked_query, sorted(webhook_ids))
-    webhooks = [Webhook.from_db(connection.alias, _COLUMNS, row) for row in found]
-    return {webhook.pk: webhook for webhook in webhooks}
+    webhooks, with_own = dict[UUID, Webhook](), set[UUID]()
+    for row in chunked_rows(_locked_query, sorted(webhook_ids)):
+        *values, has_headers, has_custom_data = row
+        webhook = Webhook.from_db(connection.alias, _COLUMNS, values)
+        webhooks[webhook.pk] = webhook
+        if has_headers or has_custom_data:
+            with_own.add(webhook.pk)
+    return webhooks, with_own
 
 
 _COLUMNS: Final = [field.attname for field in Webhook._meta.concrete_fields]
+
+
+_HAS_HEADERS: Final = Exists(WebhookHeader.objects.filter(webhook=OuterRef("pk")))
+_HAS_CUSTOM_DATA: Final = Exists(CustomData.objects.filter(webhook=OuterRef("pk")))
 
 
 @lru_cache(maxsize=len(SIZES))
@@ -274,7 +288,7 @@ def _locked_query(size: int) -> FixedQuery:
             .filter(pk__in=ids, active=True, deleted_at__isnull=True)
             .exclude(health="DOWN")
             .order_by("pk")
-            .values_list(*_COLUMNS)
+            .values_list(*_COLUMNS, _HAS_HEADERS, _HAS_CUSTOM_DATA)
         ),
         *some_ids(size),
     )

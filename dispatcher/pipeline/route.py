@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PLACE: Final = "Place"
 # Of a webhook and, of those that it has, one filter.
 _COLUMNS: Final = (
-    *("pk", "style", "resource", "on_update", "active", "when_disabled"),
+    *("pk", "style", "resource", "on_update", "active", "when_disabled", "lane"),
     *("filters__field", "filters__op", "filters__value"),
 )
 
@@ -44,6 +44,7 @@ class Route:
     on_update: bool
     takes_calls: bool
     sends_now: bool
+    lane: str
 
 
 def webhooks_of(tenant: Tenant) -> Q:
@@ -74,7 +75,7 @@ def routes_of(tenant: Tenant) -> list[Route]:
 
 
 def _route(webhook: tuple[Any, ...], filters: tuple[Filter, ...]) -> Route:
-    webhook_id, style_name, resource, on_update, active, when_disabled = webhook
+    webhook_id, style_name, resource, on_update, active, when_disabled, lane = webhook
     return Route(
         webhook_id=webhook_id,
         bundles=style(style_name).bundles,
@@ -83,6 +84,7 @@ def _route(webhook: tuple[Any, ...], filters: tuple[Filter, ...]) -> Route:
         on_update=on_update,
         takes_calls=active or when_disabled == "hold",
         sends_now=active,
+        lane=lane,
     )
 
 

@@ -35,7 +35,7 @@ def test_the_same_content_again_is_a_duplicate_and_makes_no_delivery(
 
     again = take(acme, call("c-1"))
 
-    assert (again.accepted, again.duplicates, again.wake) == (0, 1, ())
+    assert (again.accepted, again.duplicates, again.wake) == (0, 1, {})
     assert Delivery.objects.count() == 1
 
 
@@ -119,7 +119,7 @@ def test_an_inactive_webhook_drops_calls_and_counts_them(acme, webhook_of, take)
     taken = take(acme, call("c-1"), call("c-2"))
 
     webhook.refresh_from_db()
-    assert (Delivery.objects.count(), webhook.dropped, taken.wake) == (0, 2, ())
+    assert (Delivery.objects.count(), webhook.dropped, taken.wake) == (0, 2, {})
 
 
 def test_an_inactive_webhook_that_holds_keeps_calls_waiting(acme, webhook_of, take):
@@ -127,7 +127,7 @@ def test_an_inactive_webhook_that_holds_keeps_calls_waiting(acme, webhook_of, ta
 
     taken = take(acme, call("c-1"))
 
-    assert (Delivery.objects.count(), taken.wake) == (1, ())
+    assert (Delivery.objects.count(), taken.wake) == (1, {})
 
 
 def test_a_call_of_one_tenant_is_not_owed_to_the_webhooks_of_another(

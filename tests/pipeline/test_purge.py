@@ -136,7 +136,7 @@ def test_a_call_whose_delivery_is_purged_is_a_duplicate_and_not_sent_again(
     purged(soon())
 
     again = take(acme, call("c-1"))
-    assert (again.accepted, again.duplicates, again.wake) == (0, 1, ())
+    assert (again.accepted, again.duplicates, again.wake) == (0, 1, {})
     assert StoredCdr.objects.count() == 1
     assert not Delivery.objects.exists()
 
