@@ -103,6 +103,31 @@ def test_it_goes_on_by_itself_until_nothing_is_due(
     assert Attempt.objects.count() == 120
 
 
+def test_a_webhook_that_cannot_be_claimed_does_not_hold_up_the_others(
+    acme, webhook_of, take, drainer, sending, monkeypatch
+):
+    broken = webhook_of(acme, url="https://broken.example/")
+    sound = webhook_of(acme, url="https://sound.example/")
+    take(acme, call("c-1"))
+    really_claim = drain_module.claim_together
+
+    def claim(webhook_ids, **rest):
+        if broken.pk in webhook_ids:
+            raise ValueError("no such style")
+        return really_claim(webhook_ids, **rest)
+
+    monkeypatch.setattr(drain_module, "claim_together", claim)
+
+    drainer.drain(broken.pk, sound.pk)
+
+    wait_for(
+        "the sound webhook's delivery",
+        lambda: not sound.deliveries.filter(state="pending").exists(),
+        5,
+    )
+    assert sending.sent == [sound.url]
+
+
 def test_it_retries_when_the_time_has_come_without_being_woken_up_again(
     acme, webhook_of, take, drainer, sending
 ):

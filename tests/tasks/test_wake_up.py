@@ -1,4 +1,4 @@
-"""Waking workers up: one message a webhook, and no harm without a broker."""
+"""Waking workers up: few messages, and no harm without a broker."""
 
 from __future__ import annotations
 
@@ -77,6 +77,26 @@ def test_a_slow_webhook_wakes_the_slow_lane(redis, webhook):
     tasks.wake_up([webhook.pk])
 
     assert (redis.llen("fast"), redis.llen("slow")) == (0, 1)
+
+
+def test_webhooks_that_are_woken_together_share_messages(redis, acme):
+    webhooks = [
+        Webhook.objects.create(tenant=acme, url=f"https://receiver.example/{n}")
+        for n in range(25)
+    ]
+
+    tasks.wake_up([webhook.pk for webhook in webhooks])
+
+    assert redis.llen("fast") == 3
+
+
+def test_lanes_that_are_known_are_not_asked_for(
+    redis, webhook, django_assert_num_queries
+):
+    with django_assert_num_queries(0):
+        tasks.wake_up({webhook.pk: "slow"})
+
+    assert redis.llen("slow") == 1
 
 
 def test_messages_do_not_pile_up_where_nobody_reads_them(redis, webhook, monkeypatch):
