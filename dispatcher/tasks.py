@@ -72,8 +72,7 @@ def wake_up(webhooks: Iterable[UUID] | Mapping[UUID, str]) -> None:
         for webhook_id in first:
             by_lane[lanes.get(webhook_id, "fast")].append(webhook_id)
         for lane, together in by_lane.items():
-            for start in range(0, len(together), WOKEN_TOGETHER):
-                _publish(together[start : start + WOKEN_TOGETHER], lane)
+            _publish_together(together, lane)
     except BROKER_ERRORS as error:
         broker.note_error(error)
     except (DatabaseError, InterfaceError) as error:
@@ -85,14 +84,21 @@ def _lanes_of(webhook_ids: Sequence[UUID]) -> Mapping[UUID, str]:
     return dict(rows.values_list("pk", "lane")) if webhook_ids else {}
 
 
-def pass_on(webhook_id: UUID, lane: str | None, seconds: float) -> None:
-    """Has a webhook drained by a worker of `lane`, in `seconds`. Never raises."""
+def pass_on(webhook_ids: Sequence[UUID], lane: str | None, seconds: float) -> None:
+    """Has webhooks drained by a worker of `lane`, in `seconds`. Never raises."""
     if broker.is_away():
         return
     try:
-        _publish([webhook_id], lane or "fast", countdown=min(seconds, 60.0))
+        _publish_together(webhook_ids, lane or "fast", countdown=min(seconds, 60.0))
     except BROKER_ERRORS as error:
         broker.note_error(error)
+
+
+def _publish_together(
+    webhook_ids: Sequence[UUID], lane: str, countdown: float = 0.0
+) -> None:
+    for start in range(0, len(webhook_ids), WOKEN_TOGETHER):
+        _publish(webhook_ids[start : start + WOKEN_TOGETHER], lane, countdown)
 
 
 def _publish(webhook_ids: Sequence[UUID], lane: str, countdown: float = 0.0) -> None:
@@ -158,8 +164,11 @@ def sweep() -> None:
     broker.beat_is_alive()
     cancel_orphans(utc_now())
     fail_forgotten_tests(utc_now())
+    by_lane: dict[str, list[UUID]] = defaultdict(list)
     for webhook_id, lane in overdue_webhooks(utc_now()):
-        pass_on(webhook_id, lane, 0.0)
+        by_lane[lane].append(webhook_id)
+    for lane, webhook_ids in by_lane.items():
+        pass_on(webhook_ids, lane, 0.0)
 
 
 @shared_task(name="dispatcher.summarise")

@@ -88,6 +88,7 @@ class Claim:
 
     `wait_until` is when to look again although nothing ends before then: the
     webhook's pace or its earliest retry. `no_room`: the lane had no thread left.
+    `is_fast`: the webhook is known to be.
     """
 
     webhook_id: UUID
@@ -95,6 +96,7 @@ class Claim:
     runs: tuple[tuple[Claimed, ...], ...] = ()
     wait_until: dt.datetime | None = None
     no_room: bool = False
+    is_fast: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +239,10 @@ def _leased(
         if wait_until is None and plan.has_more:
             wait_until = now  # there is room for more, but not in this transaction
         wait_until = _sooner(wait_until, plan.bundle_at)
-        claims.append(Claim(webhook.pk, webhook.lane, tuple(runs), wait_until))
+        is_fast = webhook.quick_answers >= QUICK_ANSWERS
+        claims.append(
+            Claim(webhook.pk, webhook.lane, tuple(runs), wait_until, is_fast=is_fast)
+        )
     take(taking, now + LEASE)
     return claims
 

@@ -65,8 +65,10 @@ MIN_LEASE_LEFT: Final = dt.timedelta(seconds=15)
 # Between two looks at a webhook that had nothing to send.
 SHORTEST_TIMER_SECONDS: Final = 0.01
 AGAIN_AFTER_ERROR_SECONDS: Final = 0.5
-# After so many claims, see what has ended before the next ones.
+# After so many claims, see what has ended before the next ones; of them so many are for
+# webhooks that are not known to be fast.
 CLAIMS_A_STEP: Final = 20
+OTHERS_A_STEP: Final = 5
 # A tick while requests run, so that one that hangs is seen soon after its second.
 TICK_SECONDS: Final = 0.1
 # Without a round for so long, the coordinator is stuck.
@@ -89,8 +91,8 @@ class Drainer:
     """The coordinator of one process.
 
     `send` makes one attempt and never raises; `clock` gives the time; `threads` says
-    how many requests of each lane may run here; `pass_on(webhook, lane, seconds)`
-    asks a worker of another lane, or a later one, to look at a webhook.
+    how many requests of each lane may run here; `pass_on(webhooks, lane, seconds)`
+    asks a worker of another lane, or a later one, to look at webhooks.
     """
 
     def __init__(
@@ -99,7 +101,7 @@ class Drainer:
         send: Callable[[Outgoing], Outcome],
         clock: Callable[[], dt.datetime],
         threads: Mapping[str, int],
-        pass_on: Callable[[UUID, str | None, float], None],
+        pass_on: Callable[[Sequence[UUID], str | None, float], None],
     ) -> None:
         self._send = send
         self._clock = clock
@@ -125,6 +127,10 @@ class Drainer:
         self._unsent: list[Claimed] = []
         # Webhooks to look at, in the order in which they turned up (a set with order).
         self._dirty: dict[UUID, None] = {}
+        # Those that answered quickly when they were last claimed here.
+        self._known_fast: set[UUID] = set()
+        # Those whose lane is served elsewhere, until they are passed on.
+        self._elsewhere: dict[str, list[UUID]] = {}
         # Those for which their lane had no room, likewise.
         self._crowded: dict[str, dict[UUID, None]] = {lane: {} for lane in threads}
         self._timers = Timers()
@@ -182,7 +188,7 @@ class Drainer:
         for webhook_id in waiting | self._dirty.keys():
             self._timers.arm(webhook_id, 0.0)
         for webhook_id, seconds in self._timers.armed().items():
-            self._pass_on(webhook_id, None, max(0.0, seconds))
+            self._pass_on([webhook_id], None, max(0.0, seconds))
 
     def _step(self) -> None:
         self._gather(self._patience())
@@ -199,7 +205,24 @@ class Drainer:
         self._dirty |= dict.fromkeys(self._timers.rung())
         self._let_in()
         if self._dirty and self._stop_by is None:
-            self._claim(list(self._dirty)[:CLAIMS_A_STEP])
+            self._claim(self._next_ones())
+        for lane, webhook_ids in self._elsewhere.items():
+            self._pass_on(webhook_ids, lane, 0.0)
+        self._elsewhere = {}
+
+    def _next_ones(self) -> list[UUID]:
+        """Whom to claim now: those that are known to be fast need not queue for long.
+
+        The others keep some places, however many the former are.
+        """
+        fast = [one for one in self._dirty if one in self._known_fast]
+        fast = fast[: CLAIMS_A_STEP - OTHERS_A_STEP]
+        chosen = dict.fromkeys(fast)
+        for webhook_id in self._dirty:
+            if len(chosen) == CLAIMS_A_STEP:
+                break
+            chosen[webhook_id] = None
+        return list(chosen)
 
     def _let_in(self) -> None:
         """Those that wait for room come before those that had theirs."""
@@ -268,6 +291,10 @@ class Drainer:
             log.warning("drain.not_recorded", count=len(self._ended), error=str(error))
             self._flush_not_before = time.monotonic() + AGAIN_AFTER_ERROR_SECONDS
             return
+        if self._flush_not_before:
+            # Meanwhile these were looked at in vain: their leases were still held.
+            self._dirty |= dict.fromkeys(one.claimed.webhook_id for one in self._ended)
+            self._flush_not_before = 0.0
         self._ended = []
         self._flush_now = False
         for webhook_id, retry_at in recorded.retries.items():
@@ -324,9 +351,13 @@ class Drainer:
             if claimed.lane in self._crowded:
                 self._crowded[claimed.lane][claimed.webhook_id] = None
             else:
-                self._pass_on(claimed.webhook_id, claimed.lane, 0.0)
+                self._elsewhere.setdefault(claimed.lane, []).append(claimed.webhook_id)
         if claimed.wait_until is not None:
             self._arm(claimed.webhook_id, claimed.wait_until, SHORTEST_TIMER_SECONDS)
+        if claimed.is_fast:
+            self._known_fast.add(claimed.webhook_id)
+        elif claimed.runs:
+            self._known_fast.discard(claimed.webhook_id)
         for items in claimed.runs:
             run = Run(items, claimed.lane)
             self._runs.add(run)
@@ -349,10 +380,14 @@ class Drainer:
         if slower:
             move_to_lane(slower, "slow")
             log.info("webhook.slow", webhooks=[str(one) for one in sorted(slower)])
+            self._known_fast -= slower
         for run in hanging:
             run.straggles = True
             self._cut_short(run)
-            self._dirty[run.webhook_id] = None
+            if "slow" in self._threads:
+                self._dirty[run.webhook_id] = None
+        if "slow" not in self._threads:
+            self._elsewhere.setdefault("slow", []).extend(slower)
 
     def _cut_short(self, run: Run) -> None:
         rest = run.cut_short()

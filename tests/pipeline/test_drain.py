@@ -6,6 +6,7 @@ import datetime as dt
 import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError
@@ -128,6 +129,17 @@ def test_a_webhook_that_cannot_be_claimed_does_not_hold_up_the_others(
     assert sending.sent == [sound.url]
 
 
+def test_those_known_to_be_fast_do_not_queue_behind_very_many_others(drainer_of):
+    drainer = drainer_of(fast=8)
+    others, fast = [uuid4() for _ in range(100)], [uuid4() for _ in range(30)]
+    drainer._known_fast = set(fast)
+    drainer._dirty = dict.fromkeys([*others, *fast])
+
+    chosen = drainer._next_ones()
+
+    assert chosen == [*fast[:15], *others[:5]]
+
+
 def test_it_retries_when_the_time_has_come_without_being_woken_up_again(
     acme, webhook_of, take, drainer, sending
 ):
@@ -236,7 +248,7 @@ def test_a_webhook_of_a_lane_that_is_served_elsewhere_is_passed_on(
 
     wait_for("passing on", lambda: bool(passed_on), 5)
     drainer.stop(5)
-    assert passed_on == [(webhook.pk, "slow", 0.0)]
+    assert passed_on == [([webhook.pk], "slow", 0.0)]
 
 
 def test_a_backlog_does_not_keep_a_call_of_another_webhook_waiting(
@@ -275,7 +287,7 @@ def test_room_that_a_straggler_leaves_is_given_to_who_waits_for_it(
 
 
 def test_a_warm_stop_tells_others_what_is_left_to_do(stopped_midway, passed_on):
-    assert [webhook_id for webhook_id, *_ in passed_on] == [stopped_midway.pk]
+    assert [one for ids, *_ in passed_on for one in ids] == [stopped_midway.pk]
 
 
 def test_timers_ring_once_at_the_earliest_time_asked_for(acme, globex):

@@ -104,14 +104,14 @@ def test_messages_do_not_pile_up_where_nobody_reads_them(redis, webhook, monkeyp
     monkeypatch.setattr(broker_module, "FULL_CHECK_SECONDS", 0)
 
     for _ in range(10):
-        tasks.pass_on(webhook.pk, "fast", 0.0)
+        tasks.pass_on([webhook.pk], "fast", 0.0)
 
     assert redis.llen("fast") == 4
 
 
 def test_without_a_broker_waking_up_does_no_harm_and_rests(no_broker, webhook):
     tasks.wake_up([webhook.pk])
-    tasks.pass_on(webhook.pk, "fast", 0.0)
+    tasks.pass_on([webhook.pk], "fast", 0.0)
 
     assert broker_module.is_away()
 
