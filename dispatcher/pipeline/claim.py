@@ -56,7 +56,7 @@ MAX_CLAIMED: Final = 50
 QUICK_ANSWERS: Final = 20
 QUICK_MS: Final = 500
 # About how long one run of requests on one connection should take.
-RUN_MS: Final = 200
+RUN_MS: Final = 250
 # Deliveries with which a claim of several webhooks ends.
 MOST_TOGETHER: Final = 100
 # CDRs in bundles that are rendered in one transaction.
@@ -319,7 +319,7 @@ def _run_size(webhook: Webhook) -> int:
         return 1
     if webhook.lane == "slow" or webhook.quick_answers < QUICK_ANSWERS:
         return 1
-    size = min(_most_deliveries(webhook), RUN_MS // max(1, webhook.answer_ms))
+    size = min(_most_deliveries(webhook), math.ceil(RUN_MS / max(1, webhook.answer_ms)))
     return max(1, size)
 
 
