@@ -194,17 +194,17 @@ def _planned(
     if room <= 0:
         return Claim(webhook.pk, webhook.lane, no_room=True)
     bundle_at = bundle(webhook, now)
-    size, count = _room(webhook, under_way)
-    count = min(count, room)
+    size, count, unclaimed = _room(webhook, under_way)
+    wanted = min(size * min(count, room), unclaimed)
     most = max(1, _most_deliveries(webhook))
-    if size * count == 0:
+    if wanted == 0:
         # Whatever ends next makes room and has this webhook looked at again.
         return Claim(webhook.pk, webhook.lane, wait_until=bundle_at)
-    rows = _due(webhook, now, under_way, limit=min(size * count, most))
+    rows = _due(webhook, now, under_way, limit=min(wanted, most))
     if not rows:
         wait_until = _sooner(_earliest(webhook, under_way), bundle_at)
         return Claim(webhook.pk, webhook.lane, wait_until=wait_until)
-    has_more = most <= len(rows) < size * count
+    has_more = most <= len(rows) < wanted
     return _Plan(webhook, rows, size, under_way, has_more, bundle_at)
 
 
@@ -299,8 +299,8 @@ def _locked_query(size: int) -> FixedQuery:
     )
 
 
-def _room(webhook: Webhook, under_way: Held) -> tuple[int, int]:
-    """How many deliveries a run may hold, and how many runs may start."""
+def _room(webhook: Webhook, under_way: Held) -> tuple[int, int, int]:
+    """How many deliveries a run may hold, how many runs may start, and with how many."""
     at_a_time = 1 if webhook.ordered else webhook.max_in_flight
     runs = max(0, at_a_time - under_way.runs)
     if webhook.max_per_second is not None:
@@ -308,10 +308,8 @@ def _room(webhook: Webhook, under_way: Held) -> tuple[int, int]:
     size = _run_size(webhook)
     if size == 1:
         most = max(MAX_CLAIMED, at_a_time) - len(under_way.deliveries)
-        return 1, max(0, min(runs, most))
-    rows = max(0, MAX_CLAIMED - len(under_way.deliveries))
-    size = min(size, rows)
-    return size, min(runs, math.ceil(rows / size)) if size else 0
+        return 1, runs, max(0, most)
+    return size, runs, max(0, MAX_CLAIMED - len(under_way.deliveries))
 
 
 def _run_size(webhook: Webhook) -> int:
