@@ -13,6 +13,7 @@ from django.db import DatabaseError
 
 from dispatcher.models import Attempt, Delivery, Lease, Webhook
 from dispatcher.pipeline import drain as drain_module
+from dispatcher.pipeline.claim import claim_together as really_claim
 from dispatcher.pipeline.drain import Drainer
 from dispatcher.pipeline.record import record as really_record
 from dispatcher.pipeline.timers import Timers
@@ -110,7 +111,6 @@ def test_a_webhook_that_cannot_be_claimed_does_not_hold_up_the_others(
     broken = webhook_of(acme, url="https://broken.example/")
     sound = webhook_of(acme, url="https://sound.example/")
     take(acme, call("c-1"))
-    really_claim = drain_module.claim_together
 
     def claim(webhook_ids, **rest):
         if broken.pk in webhook_ids:
