@@ -3,9 +3,13 @@
 Opens no transaction and reads no clock: the pipeline does both.
 """
 
+from dispatcher.models.audit import AuditEntry
+from dispatcher.models.balance import Tally
 from dispatcher.models.cdr import CdrRevision, OwedCdr, QuarantinedRecord, StoredCdr
 from dispatcher.models.delivery import Attempt, Delivery, Lease
+from dispatcher.models.health import Notice, Replay
 from dispatcher.models.integration import CallSummary, Integration
+from dispatcher.models.retention import KnownUid
 from dispatcher.models.tenancy import ApiToken, Membership, Partner, Tenant
 from dispatcher.models.webhook import (
     CustomData,
@@ -17,17 +21,22 @@ from dispatcher.models.webhook import (
 __all__ = [
     "ApiToken",
     "Attempt",
+    "AuditEntry",
     "CallSummary",
     "CdrRevision",
     "CustomData",
     "Delivery",
     "Integration",
+    "KnownUid",
     "Lease",
     "Membership",
+    "Notice",
     "OwedCdr",
     "Partner",
     "QuarantinedRecord",
+    "Replay",
     "StoredCdr",
+    "Tally",
     "Tenant",
     "Webhook",
     "WebhookFilter",

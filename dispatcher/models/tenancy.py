@@ -17,6 +17,9 @@ from dispatcher.models.ids import uuid7
 
 EXTERNAL_ID_PATTERN: Final = r"^[A-Za-z0-9._:@+-]{1,64}$"
 
+# webex.txt offers records for at least 48 hours.
+SHORTEST_RETENTION_HOURS: Final = 48
+
 OWNED_BY_TENANT_OR_PARTNER: Final = Q(tenant__isnull=False, partner__isnull=True) | Q(
     tenant__isnull=True, partner__isnull=False
 )
@@ -77,6 +80,36 @@ class Tenant(models.Model):
         validators=[MinValueValidator(1)],
         help_text="How long a link to a recording works; empty: as long as the"
         " recording is kept.",
+    )
+    # Retention: after so many hours they are deleted; empty: kept.
+    keep_cdrs_hours = models.PositiveIntegerField(
+        "keep CDRs, hours",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(SHORTEST_RETENTION_HOURS)],
+        help_text="48 or more; with what was sent of them. Empty: for ever.",
+    )
+    keep_deliveries_hours = models.PositiveIntegerField(
+        "keep deliveries, hours",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Deliveries that have ended, with their attempts. Empty: for as long"
+        " as their CDRs.",
+    )
+    keep_quarantine_hours = models.PositiveIntegerField(
+        "keep quarantine, hours",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Empty: for ever.",
+    )
+    keep_recordings_hours = models.PositiveIntegerField(
+        "keep recordings, hours",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Recordings that are stored here. Empty: for ever.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -111,6 +111,36 @@ class Webhook(models.Model):
     empty_windows = models.BooleanField(
         default=False, help_text="Feed: send windows without calls, too."
     )
+    # What it is shown of a call.
+    mask = models.CharField(
+        "mask numbers",
+        max_length=6,
+        blank=True,
+        default="",
+        choices=[("", "no"), *_choices("digits", "hash")],
+        help_text="digits: the last ones become x; hash: a keyed hash, which is the"
+        " same for the same number.",
+    )
+    mask_digits = models.PositiveSmallIntegerField(
+        default=4, validators=[MinValueValidator(1), MaxValueValidator(20)]
+    )
+    mask_key = EncryptedTextField(blank=True, default="", editable=False)
+    allowed_fields = models.JSONField(
+        default=list, blank=True, help_text="What is sent of a call; none: everything."
+    )
+    # How it is spoken to over TLS, and who we are to it.
+    ca_certificates = models.TextField(
+        "CA certificates",
+        blank=True,
+        default="",
+        help_text="PEM; instead of the authorities that this system trusts.",
+    )
+    client_certificate = models.TextField(
+        blank=True, default="", help_text="PEM, with its chain."
+    )
+    client_key = EncryptedTextField(blank=True, default="", help_text="PEM.")
+    basic_username = models.CharField(max_length=200, blank=True, default="")
+    basic_password = EncryptedTextField(blank=True, default="")
     secret = EncryptedTextField(blank=True, default="")
     # JSON: [[secret, until], ..]; the end of the first one's overlap stands beside it.
     previous_secret = EncryptedTextField(blank=True, default="", editable=False)
@@ -128,7 +158,11 @@ class Webhook(models.Model):
         editable=False,
     )
     down_since = models.DateTimeField(null=True, editable=False)
+    recovered_at = models.DateTimeField(null=True, editable=False)
+    probed_at = models.DateTimeField(null=True, editable=False)
     failures_in_a_row = models.PositiveIntegerField(default=0, editable=False)
+    # The first of these failures; of the last outage's, once it has recovered.
+    failing_since = models.DateTimeField(null=True, editable=False)
     last_success_at = models.DateTimeField(null=True, editable=False)
     last_failure_at = models.DateTimeField(null=True, editable=False)
     dropped = models.PositiveBigIntegerField(default=0, editable=False)
@@ -186,6 +220,7 @@ class Webhook(models.Model):
                     ("late_records", ["send", "api_only"]),
                     ("health", ["OK", "DOWN", "RECOVERING"]),
                     ("lane", ["fast", "slow"]),
+                    ("mask", ["", "digits", "hash"]),
                 )
             ),
             # What PAYLOADS allows a style: flat and batch POST only, and so on.
