@@ -122,6 +122,19 @@ STORAGES = {
     "recordings": _recordings_storage(),
 }
 
+# Who is told when a webhook goes down and when it is back.
+CDRHOOK_OPERATIONS_EMAILS: list[str] = env.list("CDRHOOK_OPERATIONS_EMAILS", [])
+CDRHOOK_OPERATIONS_WEBHOOK = env.str("CDRHOOK_OPERATIONS_WEBHOOK", "")
+CDRHOOK_OPERATIONS_WEBHOOK_SECRET = env.str("CDRHOOK_OPERATIONS_WEBHOOK_SECRET", "")
+EMAIL_HOST = env.str("EMAIL_HOST", "localhost")
+EMAIL_PORT = env.int("EMAIL_PORT", 25)
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = env.bool("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "cdrhook@localhost")
+
 # Threads of a worker that wait for receivers, per lane; a waiting thread costs about
 # 100 KB. The fast lane needs many only while webhooks that were fast start to hang.
 CDRHOOK_FAST_LANE_THREADS = env.int("CDRHOOK_FAST_LANE_THREADS", 512)

@@ -26,6 +26,7 @@ from redis.exceptions import RedisError
 
 from dispatcher import broker
 from dispatcher.models import Webhook
+from dispatcher.pipeline import notify
 from dispatcher.pipeline import summarise as summarising
 from dispatcher.pipeline.drain import Drainer
 from dispatcher.pipeline.outbound import send_out, utc_now
@@ -50,7 +51,12 @@ MOST_QUEUED_STEPS: Final = 100
 STEP_QUEUED_SECONDS: Final = 60
 # What redis-py and kombu raise when the broker does not answer, or not in time.
 BROKER_ERRORS: Final = (RedisError, KombuError, OSError)
+# Where an e-mail server may be waited for.
+NOTICES_QUEUE: Final = "slow"
+NOTICES: Final = UUID(int=1)
+NOTICES_QUEUED_SECONDS: Final = 10
 _drainer: Drainer | None = None
+_telling = threading.Lock()
 _stopping = threading.Event()
 
 
@@ -121,6 +127,18 @@ def _queue_steps() -> None:
         broker.note_error(error)
 
 
+def _queue_notices() -> None:
+    """Has operators told, if there is anything to tell."""
+    if broker.is_away() or not notify.is_due(utc_now()):
+        return
+    try:
+        # Not one more every 2 s where nobody reads that queue.
+        if broker.first_to_wake([NOTICES], NOTICES_QUEUED_SECONDS):
+            _send(tell, [], NOTICES_QUEUE)
+    except BROKER_ERRORS as error:
+        broker.note_error(error)
+
+
 def _send(task: Any, ids: Sequence[UUID], queue: str, countdown: float = 0.0) -> None:
     with producers[_publishing()].acquire(
         block=True, timeout=broker.TIMEOUT_SECONDS
@@ -169,6 +187,18 @@ def sweep() -> None:
         by_lane[lane].append(webhook_id)
     for lane, webhook_ids in by_lane.items():
         pass_on(webhook_ids, lane, 0.0)
+    _queue_notices()
+
+
+@shared_task(name="dispatcher.tell")
+def tell() -> None:
+    """Tells operators what is due; one of this process does so at a time."""
+    broker.woken([NOTICES])
+    if _telling.acquire(blocking=False):
+        try:
+            notify.tell(clock=utc_now)
+        finally:
+            _telling.release()
 
 
 @shared_task(name="dispatcher.summarise")

@@ -22,6 +22,7 @@ PAGES: Final = (
     "cdrs",
     "deliveries",
     "integrations",
+    "notices",
     "quarantine",
     "schedules",
     "tenancy",

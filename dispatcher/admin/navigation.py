@@ -38,6 +38,7 @@ _GROUPS: Final = (
     (
         "System",
         (
+            ("Notices", "notifications", "dispatcher.notice"),
             ("Schedules", "schedule", "django_celery_beat.periodictask"),
             ("Users", "person", "auth.user"),
         ),

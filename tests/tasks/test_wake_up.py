@@ -12,7 +12,9 @@ from cdrhook.celery import app
 from cdrhook.supervisor.ports import free_port
 from dispatcher import broker as broker_module
 from dispatcher import tasks
-from dispatcher.models import Webhook
+from dispatcher.models import Notice, Webhook
+from dispatcher.pipeline import notify
+from dispatcher.pipeline.outbound import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,3 +144,26 @@ def test_signs_of_life_are_seen(redis):
 
 def test_without_a_broker_nothing_lives(no_broker):
     assert set(broker_module.signs_of_life().values()) == {False}
+
+
+def test_the_sweep_has_operators_told_once_until_a_worker_has_come(
+    redis, webhook, monkeypatch
+):
+    monkeypatch.setattr(notify, "close_old_connections", lambda: None)
+    Notice.objects.create(
+        webhook=webhook,
+        kind="down",
+        channel="email",
+        happened_at=utc_now(),
+        next_attempt_at=utc_now(),
+    )
+    tasks.sweep()
+    tasks.sweep()
+    assert redis.llen("slow") == 1
+    tasks.tell()
+    assert Notice.objects.get().tries == 1
+
+
+def test_the_sweep_sends_no_message_where_there_is_nothing_to_tell(redis, webhook):
+    tasks.sweep()
+    assert redis.llen("slow") == 0

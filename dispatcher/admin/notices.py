@@ -1,0 +1,89 @@
+"""Notices: what operators were told of webhooks' health, or could not be. Read-only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib import admin
+from django.utils import timezone
+from django.utils.html import format_html
+
+from dispatcher.admin.labels import label
+from dispatcher.admin.moments import UNKNOWN, both
+from dispatcher.admin.readonly import ReadOnlyAdmin, page_of
+from dispatcher.models import Notice
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+    from django.utils.safestring import SafeString
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnlyAdmin):
+    """The operators' alone, newest first."""
+
+    page_template = "admin/dispatcher/notice/page.html"
+    list_display = ("what", "webhook_page", "happened", "channel", "told", "error")
+    list_filter: ClassVar = ["kind", "channel"]
+    ordering = ("-id",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Notice]:
+        """With their webhooks."""
+        notices: QuerySet[Notice] = super().get_queryset(request)
+        return notices.select_related("webhook")
+
+    @admin.display(description="Notice")
+    def what(self, notice: Notice) -> SafeString:
+        """Down or back, with a link to the notice's page."""
+        return format_html('<a href="{}">{}</a>', page_of(notice), kind_label(notice))
+
+    @admin.display(description="Webhook")
+    def webhook_page(self, notice: Notice) -> SafeString:
+        """Its URL, with a link to its page."""
+        return format_html(
+            '<a class="cdr-break" href="{}">{}</a>',
+            page_of(notice.webhook),
+            notice.webhook.url,
+        )
+
+    @admin.display(description="Happened")
+    def happened(self, notice: Notice) -> str:
+        """When the webhook went down, or was back."""
+        return both(notice.happened_at, timezone.now())
+
+    @admin.display(description="Told")
+    def told(self, notice: Notice) -> str:
+        """When operators were told, or when it is tried next."""
+        return told(notice)
+
+    def page_context(self, request: HttpRequest, obj: Notice) -> dict[str, Any]:
+        """What was told, and how that went."""
+        return {
+            "title": str(obj),
+            "name": obj.get_kind_display(),
+            "notice": obj,
+            "what": kind_label(obj),
+            "webhook_page": page_of(obj.webhook),
+            "happened": both(obj.happened_at, timezone.now()),
+            "told": told(obj),
+            "details": [
+                (name.replace("_", " "), value) for name, value in obj.details.items()
+            ],
+        }
+
+
+def kind_label(notice: Notice) -> SafeString:
+    """Down or back, in its colour."""
+    colour = "bad" if notice.kind == "down" else "good"
+    return label(notice.get_kind_display(), colour)
+
+
+def told(notice: Notice) -> str:
+    """When operators were told, when it is tried next, or that it was given up."""
+    now = timezone.now()
+    if notice.sent_at is not None:
+        return both(notice.sent_at, now)
+    if notice.next_attempt_at is not None:
+        return both(notice.next_attempt_at, now, "next try")
+    return f"given up after {notice.tries} tries" if notice.tries else UNKNOWN
