@@ -111,36 +111,48 @@ class Webhook(models.Model):
     empty_windows = models.BooleanField(
         default=False, help_text="Feed: send windows without calls, too."
     )
-    # What it is shown of a call.
+    # What it is shown of a call. Defaults of the database as well as ours: a process of
+    # the release before may still make webhooks.
     mask = models.CharField(
         "mask numbers",
         max_length=6,
         blank=True,
         default="",
+        db_default="",
         choices=[("", "no"), *_choices("digits", "hash")],
         help_text="digits: the last ones become x; hash: a keyed hash, which is the"
         " same for the same number.",
     )
     mask_digits = models.PositiveSmallIntegerField(
-        default=4, validators=[MinValueValidator(1), MaxValueValidator(20)]
+        default=4,
+        db_default=4,
+        validators=[MinValueValidator(1), MaxValueValidator(20)],
     )
-    mask_key = EncryptedTextField(blank=True, default="", editable=False)
+    mask_key = EncryptedTextField(blank=True, default="", db_default="", editable=False)
     allowed_fields = models.JSONField(
-        default=list, blank=True, help_text="What is sent of a call; none: everything."
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="What is sent of a call; none: everything.",
     )
     # How it is spoken to over TLS, and who we are to it.
     ca_certificates = models.TextField(
         "CA certificates",
         blank=True,
         default="",
+        db_default="",
         help_text="PEM; instead of the authorities that this system trusts.",
     )
     client_certificate = models.TextField(
-        blank=True, default="", help_text="PEM, with its chain."
+        blank=True, default="", db_default="", help_text="PEM, with its chain."
     )
-    client_key = EncryptedTextField(blank=True, default="", help_text="PEM.")
-    basic_username = models.CharField(max_length=200, blank=True, default="")
-    basic_password = EncryptedTextField(blank=True, default="")
+    client_key = EncryptedTextField(
+        blank=True, default="", db_default="", help_text="PEM."
+    )
+    basic_username = models.CharField(
+        max_length=200, blank=True, default="", db_default=""
+    )
+    basic_password = EncryptedTextField(blank=True, default="", db_default="")
     secret = EncryptedTextField(blank=True, default="")
     # JSON: [[secret, until], ..]; the end of the first one's overlap stands beside it.
     previous_secret = EncryptedTextField(blank=True, default="", editable=False)
