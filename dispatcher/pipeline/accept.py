@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
@@ -21,17 +20,11 @@ from django.db.models import F, Max
 from dispatcher.adapters import cdr_json
 from dispatcher.adapters.base import Undecodable
 from dispatcher.adapters.registry import adapter
-from dispatcher.models import (
-    CdrRevision,
-    Delivery,
-    OwedCdr,
-    QuarantinedRecord,
-    StoredCdr,
-    Webhook,
-)
+from dispatcher.models import CdrRevision, QuarantinedRecord, StoredCdr
 from dispatcher.models.ids import uuid7
-from dispatcher.models.insert import insert, insert_missing
-from dispatcher.pipeline.route import Route, routes_of, wanted_by
+from dispatcher.models.insert import insert_missing
+from dispatcher.pipeline.owe import Call, Owing, owe, write_owed
+from dispatcher.pipeline.route import Route, routes_of
 from dispatcher.pipeline.summarise import note_recorded
 from dispatcher.values import Cdr
 
@@ -95,21 +88,6 @@ class _CdrRow(NamedTuple):
     duration: int | None
 
 
-class _DeliveryRow(NamedTuple):
-    id: UUID
-    webhook_id: UUID
-    call_end: dt.datetime
-
-
-class _OwedRow(NamedTuple):
-    webhook_id: UUID
-    cdr_id: UUID
-    revision: int
-    delivery_id: UUID | None
-    owed_at: dt.datetime | None
-    call_end: dt.datetime | None
-
-
 class _Known(NamedTuple):
     """The row that holds a uid."""
 
@@ -125,10 +103,7 @@ class _Intake:
     source: str
     now: dt.datetime
     routes: list[Route]
-    owed: list[_OwedRow] = field(default_factory=list)
-    deliveries: list[_DeliveryRow] = field(default_factory=list)
-    dropped: Counter[UUID] = field(default_factory=Counter)
-    wake: dict[UUID, str] = field(default_factory=dict)
+    owing: Owing
     recorded: list[UUID] = field(default_factory=list)
 
 
@@ -223,7 +198,7 @@ def _accept(
 ) -> Accepted:
     if not cdrs:
         return Accepted(0, 0)
-    intake = _Intake(tenant, source, now, routes_of(tenant))
+    intake = _Intake(tenant, source, now, routes_of(tenant), Owing(tenant.pk, now))
     first, later = _by_uid(_row(intake, cdr) for cdr in cdrs)
     stored = _insert(intake, [row for row, _ in first.values()])
     changed, duplicates = 0, 0
@@ -237,7 +212,7 @@ def _accept(
             changed += 1
         else:
             duplicates += 1
-    _write_owed(intake)
+    write_owed(intake.owing)
     note_recorded(tenant, intake.recorded, now)
     accepted = len(cdrs) - duplicates
     log.info(
@@ -247,9 +222,9 @@ def _accept(
         accepted=accepted,
         revisions=changed,
         duplicates=duplicates,
-        deliveries=len(intake.deliveries),
+        deliveries=len(intake.owing.deliveries),
     )
-    return Accepted(accepted, duplicates, intake.wake)
+    return Accepted(accepted, duplicates, intake.owing.wake)
 
 
 def _row(intake: _Intake, cdr: Cdr) -> tuple[_CdrRow, Cdr]:
@@ -358,47 +333,11 @@ def _owe(
     *,
     revision: int = 0,
 ) -> None:
-    """Notes what the webhooks that want this record are owed."""
+    """Notes what is owed of this record, and that it has a recording."""
     if cdr.recordings:
         intake.recorded.append(cdr_id)
-    for route in wanted_by(cdr, intake.routes):
-        if revision and not route.on_update:
-            continue
-        if not route.takes_calls:
-            intake.dropped[route.webhook_id] += 1
-            continue
-        _owe_one(intake, route, cdr_id, call_end, revision)
-        # A feed goes by the clock: a call gives it nothing to do yet.
-        if route.sends_now and route.bundles != "clock":
-            intake.wake[route.webhook_id] = route.lane
-
-
-def _owe_one(
-    intake: _Intake, route: Route, cdr_id: UUID, call_end: dt.datetime, revision: int
-) -> None:
-    """One webhook's, with its delivery, or waiting to be bundled."""
-    webhook_id = route.webhook_id
-    if route.bundles:
-        owed = _OwedRow(webhook_id, cdr_id, revision, None, intake.now, call_end)
-    else:
-        delivery = _DeliveryRow(uuid7(), webhook_id, call_end)
-        intake.deliveries.append(delivery)
-        owed = _OwedRow(webhook_id, cdr_id, revision, delivery.id, None, None)
-    intake.owed.append(owed)
-
-
-def _write_owed(intake: _Intake) -> None:
-    insert(
-        Delivery,
-        _DeliveryRow._fields,
-        intake.deliveries,
-        tenant_id=intake.tenant.pk,
-        created_at=intake.now,
-        next_attempt_at=intake.now,
-    )
-    insert(OwedCdr, _OwedRow._fields, intake.owed)
-    for webhook_id, count in sorted(intake.dropped.items()):
-        Webhook.objects.filter(pk=webhook_id).update(dropped=F("dropped") + count)
+    call = Call(cdr_id, call_end, cdr, revision)
+    owe(intake.owing, intake.routes, call)
 
 
 def _quarantine(record: Undecodable, row: QuarantinedRecord, now: dt.datetime) -> None:

@@ -154,7 +154,7 @@ def test_nothing_is_half_written_when_the_database_fails_midway(
     def fail(*_):
         raise DatabaseError("disk full")
 
-    monkeypatch.setattr(accept_module, "_write_owed", fail)
+    monkeypatch.setattr(accept_module, "write_owed", fail)
 
     with pytest.raises(StorageUnavailable):
         take(acme, call("c-1"))
