@@ -40,12 +40,14 @@ _FLAG: Final[Mapping[bool | None, int]] = MappingProxyType({True: 1, False: 0})
 class CdrField:
     """One field: its name, the kind of its value, how it is read from a CDR.
 
-    `words` are the names of a code's numbers, empty for every other kind.
+    `path` is the property that it is read from, as the API names it (`caller.number`);
+    empty: none. `words` are the names of a code's numbers, empty for other kinds.
     """
 
     name: str
     kind: Kind
     read: Callable[[Cdr], Any]
+    path: str = ""
     words: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -144,31 +146,36 @@ def _cost(cdr: Cdr) -> Decimal | None:
 
 
 def _text(name: str, path: str) -> CdrField:
-    return CdrField(name, "text", attrgetter(path))
+    return CdrField(name, "text", attrgetter(path), path)
 
 
 def _number(name: str, path: str) -> CdrField:
-    return CdrField(name, "number", attrgetter(path))
+    return CdrField(name, "number", attrgetter(path), path)
 
 
 def _time(name: str, path: str) -> CdrField:
     read = attrgetter(path)
-    return CdrField(name, "time", lambda cdr: in_zone(cdr, read(cdr)))
+    return CdrField(name, "time", lambda cdr: in_zone(cdr, read(cdr)), path)
 
 
 def _flag(name: str, path: str) -> CdrField:
     read = attrgetter(path)
-    return CdrField(name, "flag", lambda cdr: _FLAG.get(read(cdr)))
+    return CdrField(name, "flag", lambda cdr: _FLAG.get(read(cdr)), path)
 
 
 def _code(name: str, path: str, words: Mapping[str, int]) -> CdrField:
     read = attrgetter(path)
-    return CdrField(name, "code", lambda cdr: words.get(read(cdr)), words)
+    return CdrField(name, "code", lambda cdr: words.get(read(cdr)), path, words)
 
 
 def _rating(name: str, attribute: str) -> CdrField:
     # getattr's default also answers for the record that has no rating at all.
-    return CdrField(name, "text", lambda cdr: getattr(cdr.rating, attribute, None))
+    return CdrField(
+        name,
+        "text",
+        lambda cdr: getattr(cdr.rating, attribute, None),
+        f"rating.{attribute}",
+    )
 
 
 _LEGS: Final = (
@@ -205,7 +212,7 @@ _TABLE: Final = (
     _flag("lost", "abandoned"),
     _flag("lostinPark", "abandoned_in_park"),
     _flag("aban", "short_ring"),  # dimensions.txt: "was a short ringing call or not"
-    CdrField("ans", "flag", _answered),
+    CdrField("ans", "flag", _answered, "disposition"),
     _flag("short", "short_call"),
     _text("cause", "hangup_cause"),
     _code("dir", "direction", DIRECTIONS),
@@ -225,14 +232,14 @@ _TABLE: Final = (
     _text("fRngGroupName", "legs.first_rang.group"),
     _text("lRngGroupName", "legs.last_rang.group"),
     _text("ansGroupName", "legs.answered.group"),
-    CdrField("hasRec", "flag", _has_recording),
-    CdrField("rate", "flag", _rated),
-    CdrField("rateCost", "number", _cost),
+    CdrField("hasRec", "flag", _has_recording, "recordings"),
+    CdrField("rate", "flag", _rated, "rating"),
+    CdrField("rateCost", "number", _cost, "rating.cost"),
     _rating("rateBand", "band"),
     _rating("rateName", "name"),
-    CdrField("recordingIds", "texts", _recording_ids),
-    CdrField("directoryMatches", "contacts", _directory_matches),
-    CdrField("tags", "tags", attrgetter("tags")),
+    CdrField("recordingIds", "texts", _recording_ids, "recordings"),
+    CdrField("directoryMatches", "contacts", _directory_matches, "contacts"),
+    CdrField("tags", "tags", attrgetter("tags"), "tags"),
 )
 
 FIELDS: Final[Mapping[str, CdrField]] = MappingProxyType(
@@ -250,5 +257,8 @@ def field_named(name: str) -> CdrField | None:
 def _tag(name: str) -> CdrField:
     key = name.removeprefix(TAG_PREFIX)
     return CdrField(
-        name, "tag", lambda cdr: None if cdr.tags is None else cdr.tags.get(key)
+        name,
+        "tag",
+        lambda cdr: None if cdr.tags is None else cdr.tags.get(key),
+        name,
     )

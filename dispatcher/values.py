@@ -238,11 +238,21 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Masking:
+    """How a webhook's receiver is shown numbers: without the last `digits`, or hashed."""
+
+    mask: Literal["digits", "hash"]
+    digits: int = 4
+    key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
     """What rendering needs to know of a webhook and of the tenant whose call it is.
 
     `tenant_external_id` is empty where the calls are those of several tenants;
-    `window` is a feed's.
+    `window` is a feed's. `shown`: the fields of `cdr_fields` that it is shown, None
+    for all.
     """
 
     webhook_id: UUID
@@ -251,6 +261,7 @@ class Subscription:
     format: Format
     custom_data: dict[str, str] = field(default_factory=dict)
     window: Window | None = None
+    shown: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     CheckboxesWidget = forms.CheckboxSelectMultiple
     SelectWidget = forms.Select
     SwitchWidget = forms.CheckboxInput
+    TextareaWidget = forms.Textarea
     TextInputWidget = forms.TextInput
 else:
     from unfold.admin import ModelAdmin, TabularInline
@@ -34,6 +35,7 @@ else:
     )
     from unfold.widgets import UnfoldAdminPasswordWidget as PasswordWidget
     from unfold.widgets import UnfoldAdminSelectWidget as SelectWidget
+    from unfold.widgets import UnfoldAdminTextareaWidget as TextareaWidget
     from unfold.widgets import UnfoldAdminTextInputWidget as TextInputWidget
     from unfold.widgets import UnfoldBooleanSwitchWidget as SwitchWidget
 
@@ -49,4 +51,5 @@ __all__ = [
     "SwitchWidget",
     "TabularInline",
     "TextInputWidget",
+    "TextareaWidget",
 ]

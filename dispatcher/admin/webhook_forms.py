@@ -12,7 +12,11 @@ from django import forms
 from django.forms.models import BaseInlineFormSet, construct_instance
 
 from dispatcher.admin.scope import OwnedForm
-from dispatcher.admin.unfolded import SelectWidget, TextInputWidget
+from dispatcher.admin.unfolded import (
+    SelectWidget,
+    TextareaWidget,
+    TextInputWidget,
+)
 from dispatcher.filters.conditions import OPERATORS
 from dispatcher.models import CustomData, Webhook, WebhookFilter, WebhookHeader
 from dispatcher.payloads.registry import STYLES
@@ -42,6 +46,11 @@ HELP_ABOUT_SIGNING: Final = (
     " The word none: requests are not signed."
 )
 
+HELP_ABOUT_ALLOWED: Final = (
+    "Properties that are sent of a call, by the names that filters know (cliNum, dur,"
+    " tags.NAME) or the API's (caller, dialer.campaign), with commas; none: everything."
+)
+
 
 def styles_for(own_tenant: Tenant | None) -> list[str]:
     """The styles that are offered: to a tenant's users those that a tenant may have."""
@@ -62,6 +71,11 @@ class WebhookForm(OwnedForm, WebhookModelForm):
         help_text=HELP_ABOUT_SIGNING,
         widget=TextInputWidget(attrs={"autocomplete": "off"}),
     )
+    allowed_fields = forms.CharField(
+        required=False,
+        help_text=HELP_ABOUT_ALLOWED,
+        widget=TextareaWidget(attrs={"rows": 3}),
+    )
 
     class Meta:
         """The page says which fields there are."""
@@ -75,8 +89,22 @@ class WebhookForm(OwnedForm, WebhookModelForm):
             offered = styles_for(self.own_tenant)
             names = dict.fromkeys([*offered, self.instance.style])
             self.fields["style"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]  # a ChoiceField
+        if "mask_digits" in self.fields:
+            self.fields["mask_digits"].required = False
+        self.initial["allowed_fields"] = ", ".join(self.instance.allowed_fields)
         if not self.instance._state.adding:
             self.fields.pop("secret", None)
+
+    def clean_mask_digits(self) -> int:
+        """As it was, where that was left empty: it matters to one kind of mask alone."""
+        digits: int | None = self.cleaned_data["mask_digits"]
+        return self.instance.mask_digits if digits is None else digits
+
+    def clean_allowed_fields(self) -> list[str]:
+        """The names, once each."""
+        text: str = self.cleaned_data["allowed_fields"]
+        names = (name.strip() for name in text.replace("\n", ",").split(","))
+        return list(dict.fromkeys(filter(None, names)))
 
     @property
     def parts(self) -> dict[str, PartFormSet]:

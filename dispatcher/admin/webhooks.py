@@ -52,6 +52,10 @@ from dispatcher.pipeline.draft import COLUMNS, OF_INTEGRATION
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
+PRIVACY: Final = (
+    "What the receiver is shown of a call; filters see all of it. A change works for"
+    " requests that are made from now on: one that has been tried stays as it is."
+)
 SETTINGS: Final = (
     ("Request", ("url", ("style", "active"), ("method", "format")), ""),
     (
@@ -65,6 +69,7 @@ SETTINGS: Final = (
     ),
     ("Pace and order", (("max_in_flight", "max_per_second"), "ordered"), ""),
     ("What is sent", ("on_update",), ""),
+    ("Privacy", (("mask", "mask_digits"), "allowed_fields"), PRIVACY),
 )
 # Of one style alone; the page shows them while that is the chosen style.
 OF_STYLE: Final = MappingProxyType(

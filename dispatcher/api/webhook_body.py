@@ -20,6 +20,7 @@ OPTIONS: Final = (
     "honour_retry_after",
     "disable_on_410",
     "empty_windows",
+    "mask",
 )
 # Shown, and accepted back unchanged, so that what was read can be written.
 READ_ONLY: Final = ("id", "tenant", "partner", "health", "secret_set")
@@ -43,6 +44,9 @@ _PLAIN: Final = (
     "disable_on_410",
     "late_records",
     "empty_windows",
+    "mask",
+    "mask_digits",
+    "allowed_fields",
     "secret",
 )
 
@@ -102,6 +106,15 @@ class WebhookChanges(BaseModel):
     also_accept: list[int] = Field([], description="Statuses beside 200 and 201")
     late_records: str = Field("send", description="Of a feed: send or api_only")
     empty_windows: bool = Field(False, description="Of a feed: sent, too")
+    mask: str = Field(
+        "",
+        description="Numbers are sent without their last digits"
+        ' ("digits"), as a keyed hash ("hash"), or as they are ("")',
+    )
+    mask_digits: int = Field(4, description="How many digits become x")
+    allowed_fields: list[str] = Field(
+        [], description="Properties that are sent of a call; none: everything"
+    )
     secret: str | None = Field(None, description='Text, or "none"; shown by no GET')
     id: str | None = Field(None, description="Read-only")
     tenant: str | None = Field(None, description="Read-only")
@@ -147,6 +160,9 @@ class WebhookJson(BaseModel):
     also_accept: list[int] = []
     late_records: str = "send"
     empty_windows: bool = False
+    mask: str = ""
+    mask_digits: int = 4
+    allowed_fields: list[str] = []
 
 
 class CreatedJson(WebhookJson):
@@ -187,6 +203,9 @@ def webhook_json(webhook: Webhook) -> dict[str, Any]:
     }
     options = {name: getattr(webhook, name) for name in OPTIONS}
     options["also_accept"] = sorted(webhook.accepted_statuses)
+    options["allowed_fields"] = webhook.allowed_fields
+    if webhook.mask == "digits":
+        options["mask_digits"] = webhook.mask_digits
     if webhook.late_records != "send":
         options["late_records"] = webhook.late_records
     return shown | {name: value for name, value in options.items() if value}

@@ -9,7 +9,7 @@ Decided where the document is silent (PAYLOADS.md, batch):
   (payloads.disposition), and `""` where they imply none: no word of the four would be
   true, and a receiver that counts one of them must not count a guess.
 * A number that begins with `+` is sent as its digits, `+44 (0)20 7946 0018` as
-  442079460018. Whatever else a PBX gave (`302`, `anonymous`, `10.0.0.1`) stays as it is.
+  442079460018, and a masked one likewise (44207946xxxx). Whatever else a PBX gave (`302`, `anonymous`, `10.0.0.1`) stays as it is.
 * Call order is the order of start, and of uid among calls that started together.
 """
 
@@ -40,8 +40,8 @@ _DISPOSITIONS: Final = {
     "busy": "BUSY",
     "failed": "FAILED",
 }
-_INTERNATIONAL: Final = re.compile(r"\+[ ().\-]*[0-9][0-9 ().\-]*")
-_NO_DIGIT: Final = re.compile(r"\(0\)|[^0-9]")
+_INTERNATIONAL: Final = re.compile(r"\+[ ().\-]*[0-9x][0-9x ().\-]*")
+_NO_DIGIT: Final = re.compile(r"\([0x]\)|[^0-9x]")
 
 
 def call(carried: CarriedCdr) -> dict[str, str]:

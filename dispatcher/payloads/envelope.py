@@ -26,9 +26,21 @@ _READERS: Final = tuple(
 )
 
 
-def cdr_payload(cdr: Cdr) -> dict[str, Any]:
-    """The `cdr` part: every known field by its name, in the document's order."""
-    return {name: value for name, read in _READERS if (value := read(cdr)) is not None}
+# Without them nobody could tell what it is, and of which call.
+ALWAYS: Final = frozenset({"id", "dType", "sVer"})
+
+
+def cdr_payload(cdr: Cdr, shown: frozenset[str] | None = None) -> dict[str, Any]:
+    """The `cdr` part: every known field by its name, in the document's order.
+
+    With `shown`, of these and the three that there always are.
+    """
+    return {
+        name: value
+        for name, read in _READERS
+        if (shown is None or name in shown or name in ALWAYS)
+        and (value := read(cdr)) is not None
+    }
 
 
 def payload(subscription: Subscription, cdr: Cdr) -> dict[str, Any]:
@@ -37,7 +49,7 @@ def payload(subscription: Subscription, cdr: Cdr) -> dict[str, Any]:
         "triggerId": str(subscription.webhook_id),
         "id": subscription.tenant_external_id,
         "tenantId": subscription.tenant_external_id,
-        "cdr": cdr_payload(cdr),
+        "cdr": cdr_payload(cdr, subscription.shown),
     }
     if subscription.custom_data:
         body["customData"] = subscription.custom_data

@@ -455,6 +455,7 @@ def keys_of(webhook: Webhook, now: dt.datetime) -> Keys:
 def _keys(
     webhook: Webhook, headers: Iterable[tuple[str, str]], now: dt.datetime
 ) -> Keys:
+    readable(webhook.mask_key)  # rendering needs it
     return Keys(
         headers={name: readable(value) for name, value in headers},
         secrets=webhook.signing_secrets(now),

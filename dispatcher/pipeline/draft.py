@@ -17,6 +17,7 @@ from dispatcher.filters import conditions
 from dispatcher.models import Webhook
 from dispatcher.payloads.registry import STYLES, UnknownStyleError, style
 from dispatcher.pipeline import outbound
+from dispatcher.privacy.allow import known_names, unknown_among
 from dispatcher.sending import policy
 from dispatcher.values import FieldError
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 MAX_ITEMS: Final = 100
 MAX_SECRET_CHARS: Final = 500
+MAX_ALLOWED: Final = 200
+MAX_NAME_CHARS: Final = 100
 
 _STATUSES: Final = re.compile(r"[2-5][0-9]{2}( *, *[2-5][0-9]{2})*")
 _HALF_A_CHARACTER: Final = re.compile("[\ud800-\udfff]")
@@ -42,7 +45,8 @@ class WebhookDraft:
     """Every setting of a webhook, as somebody wishes it; names are the model's.
 
     `custom_data` and `headers` are pairs, so that a repeated key is seen and refused.
-    `also_accept` is text such as `202,204`. `secret`: None means one is made (a feed
+    `also_accept` is text such as `202,204`; `allowed_fields` are names as
+    `privacy.allow` knows them. `secret`: None means one is made (a feed
     gets none; in a change: as it is), "none" means unsigned, else the text itself.
     """
 
@@ -68,6 +72,9 @@ class WebhookDraft:
     resource: str = "analytics"
     late_records: str = "send"
     empty_windows: bool = False
+    mask: str = ""
+    mask_digits: int = 4
+    allowed_fields: Sequence[str] = ()
     filters: tuple[Filter, ...] = ()
     custom_data: Pairs = ()
     headers: Pairs = ()
@@ -116,6 +123,7 @@ def refusals(
         *_column_refusals(draft),
         *_also_accept_refusals(draft.also_accept),
         *_filter_refusals(draft.filters),
+        *_allowed_fields_refusals(draft.allowed_fields),
         *_header_refusals(draft.headers),
         *_text_refusals(draft),
         *_list_refusals(draft),
@@ -200,6 +208,15 @@ def _filter_refusals(filters: Sequence[Filter]) -> Iterable[FieldError]:
             yield FieldError(f"filters.{index}.{error.field}", error.message)
 
 
+def _allowed_fields_refusals(names: Sequence[str]) -> Iterable[FieldError]:
+    if len(names) > MAX_ALLOWED:
+        yield FieldError("allowed_fields", f"takes at most {MAX_ALLOWED} names")
+        return
+    for name in unknown_among(names)[:1]:
+        known = ", ".join((*known_names(), "tags.NAME"))
+        yield FieldError("allowed_fields", f'no property "{name}"; there are {known}')
+
+
 def _header_refusals(headers: Pairs) -> Iterable[FieldError]:
     for name, value in headers:
         reason = policy.header_refusal(name, value)
@@ -247,6 +264,8 @@ def _texts(draft: WebhookDraft) -> Iterable[tuple[str, str, int]]:
         yield "custom_data", value, 2000
     for name, _ in draft.headers:
         yield "headers", name, 100
+    for name in draft.allowed_fields:
+        yield "allowed_fields", name, MAX_NAME_CHARS
 
 
 def _count_refusals(

@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, cast
 
 import structlog
 
 from dispatcher.adapters import cdr_json
 from dispatcher.models import CallSummary, CdrRevision, OwedCdr
+from dispatcher.models.encryption import readable
 from dispatcher.models.fixed import SIZES, FixedQuery, chunked_rows, some_ids
 from dispatcher.payloads.registry import style
 from dispatcher.pipeline.recording import recording_url
-from dispatcher.values import CarriedCdr, Subscription, Summary, Window
+from dispatcher.privacy.allow import allowed_of, only_allowed
+from dispatcher.privacy.mask import masked
+from dispatcher.values import CarriedCdr, Masking, Subscription, Summary, Window
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -212,7 +215,17 @@ def rendered(
     tenant_external_id: str,
     custom_data: Mapping[str, str],
 ) -> RenderedRequest:
-    """The request of a delivery; raises what its style does."""
+    """The request of a delivery; raises what its style does.
+
+    What the webhook's receiver may not see is taken out first; its filters saw it.
+    """
+    shown = None
+    if webhook.allowed_fields:
+        allowed = allowed_of(tuple(webhook.allowed_fields))
+        carried, shown = [only_allowed(one, allowed) for one in carried], allowed.shown
+    if webhook.mask:
+        masking = _masking(webhook)
+        carried = [masked(one, masking) for one in carried]
     return style(webhook.style).render(
         Subscription(
             webhook_id=webhook.pk,
@@ -221,8 +234,18 @@ def rendered(
             format=cast("Format", webhook.format),
             custom_data=dict(custom_data),
             window=_window(row),
+            shown=shown,
         ),
         carried,
+    )
+
+
+def _masking(webhook: Webhook) -> Masking:
+    """Raises UndecryptableError where no configured key fits the webhook's own."""
+    return Masking(
+        mask=cast("Literal['digits', 'hash']", webhook.mask),
+        digits=webhook.mask_digits,
+        key=readable(webhook.mask_key),
     )
 
 

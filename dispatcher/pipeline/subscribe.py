@@ -98,6 +98,7 @@ def create_webhook(
         webhook = Webhook.objects.create(
             **{name: getattr(draft, name) for name in COLUMNS},
             secret=secret,
+            mask_key=_new_mask_key() if draft.mask == "hash" else "",
             of_integration=of_integration,
             fed_until=marks.closed_by(now) if draft.style == "feed" else None,
         )
@@ -134,6 +135,9 @@ def update_webhook(
             columns += ["lane", "quick_answers", "answer_ms"]
         for name in changes.keys() & set(columns):
             setattr(webhook, name, getattr(draft, name))
+        if draft.mask == "hash" and not webhook.mask_key:
+            webhook.mask_key = _new_mask_key()
+            columns.append("mask_key")
         if draft.secret is not None:
             columns += _exchange_secret(webhook, draft.secret, now)
         webhook.save(update_fields=[*columns, "updated_at"])
@@ -191,7 +195,7 @@ def delete_webhook(webhook: Webhook, *, now: dt.datetime) -> int:
         )
     cancelled = cancel_pending(webhook, now)
     with transaction.atomic():
-        rows.update(deleted_at=now, secret="", previous_secret="")
+        rows.update(deleted_at=now, secret="", previous_secret="", mask_key="")
         WebhookHeader.objects.filter(webhook=webhook).delete()
     # What calls brought that were being accepted while it was closed.
     cancelled += cancel_pending(webhook, now)
@@ -229,6 +233,11 @@ def _first_secret(draft: WebhookDraft) -> str:
     if draft.secret == NO_SECRET or (draft.secret is None and draft.style == "feed"):
         return ""
     return draft.secret or signing.new_secret(secrets.token_bytes(_SECRET_BYTES))
+
+
+def _new_mask_key() -> str:
+    """It never changes: the same number is the same text for as long as it is masked."""
+    return secrets.token_hex(_SECRET_BYTES)
 
 
 def _exchange_secret(webhook: Webhook, secret: str, now: dt.datetime) -> list[str]:

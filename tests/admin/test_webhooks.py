@@ -291,3 +291,28 @@ def test_deleting_cancels_what_is_pending_and_hides_the_webhook(
         "receiver.example" not in admin_client.get("/admin/webhooks/").content.decode()
     )
     assert admin_client.get(f"/admin/webhooks/{webhook.pk}/").status_code == 302
+
+
+def test_what_the_receiver_is_shown_is_set_on_the_page(
+    admin_client: Client, webhook: Webhook
+) -> None:
+    names = "cliNum, tags.My Tag\ndur, dur"
+
+    change(admin_client, webhook, mask="hash", allowed_fields=names)
+
+    webhook.refresh_from_db()
+    assert (webhook.mask, webhook.mask_digits) == ("hash", 4)
+    assert webhook.allowed_fields == ["cliNum", "tags.My Tag", "dur"]
+    text = page(admin_client, webhook)
+    assert "cliNum, tags.My Tag, dur" in text
+    assert webhook.mask_key not in text
+
+
+def test_a_property_that_there_is_not_is_refused_on_the_page(
+    admin_client: Client, webhook: Webhook
+) -> None:
+    text = change(admin_client, webhook, allowed_fields="clinum")
+
+    assert "no property &quot;clinum&quot;" in text
+    webhook.refresh_from_db()
+    assert webhook.allowed_fields == []

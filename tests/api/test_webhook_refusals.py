@@ -52,6 +52,12 @@ def fields_of(problem: Any) -> list[str]:
         ({"custom_data": {"a": "x" * 2001}}, "custom_data"),
         ({"custom_data": {"a": "\0"}}, "custom_data"),
         ({"custom_data": {str(n): "" for n in range(101)}}, "custom_data"),
+        ({"mask": "stars"}, "mask"),
+        ({"mask_digits": 0}, "mask_digits"),
+        ({"mask_digits": 21}, "mask_digits"),
+        ({"allowed_fields": ["cliNum", "nope"]}, "allowed_fields"),
+        ({"allowed_fields": ["tags." + "x" * 100]}, "allowed_fields"),
+        ({"allowed_fields": ["dur"] * 201}, "allowed_fields"),
         ({"secret": "x" * 501}, "secret"),
     ],
 )

@@ -39,6 +39,8 @@ _SETTINGS = (
     "batch_seconds",
     "resource",
     "late_records",
+    "mask",
+    "mask_digits",
 )
 
 
@@ -67,6 +69,16 @@ class Command(AnsweringCommand):
         add("--resource", choices=("analytics", "billing"))
         add("--late-records", choices=("send", "api_only"))
         add("--empty-windows", action="store_true", help="a feed sends those, too")
+        add("--mask", choices=("digits", "hash"), help="numbers are sent so")
+        add("--mask-digits", type=int, metavar="N", help="last digits, default 4")
+        add(
+            "--allow",
+            action="append",
+            default=[],
+            metavar="FIELD",
+            help="is sent of a"
+            " call, with others that are named so; without any: everything",
+        )
         add("--inactive", action="store_true")
 
     def answer(self, **options: Any) -> Answer:
@@ -78,6 +90,7 @@ class Command(AnsweringCommand):
             filters=tuple(_filters(options["filter"])),
             custom_data=tuple(options["custom"]),
             headers=tuple(options["header"]),
+            allowed_fields=tuple(options["allow"]),
             active=not options["inactive"],
             empty_windows=options["empty_windows"],
         )

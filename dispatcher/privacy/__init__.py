@@ -1,0 +1,1 @@
+"""What a webhook is shown of a call: fewer properties, masked numbers. Pure steps."""
