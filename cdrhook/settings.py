@@ -91,6 +91,9 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 # Requests a minute that a partner may make to the reconciliation APIs; 0: any number.
 CDRHOOK_RECONCILIATION_PER_MINUTE = env.int("CDRHOOK_RECONCILIATION_PER_MINUTE", 300)
 
+# Seconds that the body of a request may take to come in.
+CDRHOOK_UPLOAD_SECONDS = env.float("CDRHOOK_UPLOAD_SECONDS", 60)
+
 # Recordings: a folder, or any of Django's storages; a recording is at
 # <tenant external_id>/<recording id> there.
 CDRHOOK_RECORDINGS_DIR = Path(

@@ -64,7 +64,11 @@ def _button(model_admin: ModelAdmin, step: Step) -> Any:
 
 def _send_test(request: HttpRequest, webhook: Webhook) -> str:
     """Makes a real request; takes as long as the receiver, 10 s at most."""
-    delivery, _ = sample.test_call(webhook, now=timezone.now())
+    try:
+        delivery, _ = sample.test_call(webhook, now=timezone.now())
+    except sample.TooManyTestsError:
+        messages.warning(request, "Too many test calls are under way; try again soon.")
+        return ""
     return "?" + urlencode({TESTED: delivery.pk})
 
 

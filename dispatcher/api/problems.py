@@ -27,6 +27,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from dispatcher.pipeline.accept import StorageUnavailable
 from dispatcher.pipeline.subscribe import InUseError, RefusedError
+from dispatcher.pipeline.test_call import TooManyTestsError
 from dispatcher.values import FieldError
 
 log = structlog.get_logger(__name__)
@@ -185,6 +186,11 @@ _TRANSLATIONS: Final[dict[type[Exception], Callable[[Any], Problem]]] = {
     UnreadablePostError: lambda _: Problem(400, "The body ended before its time."),
     RefusedError: _of_refused,
     InUseError: lambda error: Problem(409, f"{error}."),
+    TooManyTestsError: lambda _: Problem(
+        503,
+        "Too many test calls are under way just now; try again.",
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    ),
     StorageUnavailable: _of_storage,
     DatabaseError: _of_storage,
     InterfaceError: _of_storage,

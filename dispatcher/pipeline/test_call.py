@@ -7,8 +7,12 @@ nothing is stored as a CDR, and it is never tried again.
 from __future__ import annotations
 
 import datetime as dt
+import threading
+from collections import Counter
+from contextlib import contextmanager
 from decimal import Decimal
-from uuid import uuid4
+from typing import TYPE_CHECKING, Final
+from uuid import UUID, uuid4
 
 from django.db import close_old_connections, transaction
 
@@ -21,22 +25,52 @@ from dispatcher.pipeline.outbound import send_out, utc_now
 from dispatcher.pipeline.record import Ended, record
 from dispatcher.values import Caller, CarriedCdr, Cdr, Leg, Legs, Line, Named, Rating
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Each holds a thread of the web server for as long as its receiver takes.
+MAX_AT_ONCE: Final = 16
+MAX_AT_ONCE_AN_OWNER: Final = 2
+
+_under_way: Counter[UUID | None] = Counter()
+_under_way_lock = threading.Lock()
+
+
+class TooManyTestsError(Exception):
+    """So many test calls are under way that no more are begun for the moment."""
+
 
 def test_call(webhook: Webhook, *, now: dt.datetime) -> tuple[Delivery, Attempt]:
     """Makes one attempt with a sample call; takes as long as the receiver, 10 s at most.
 
-    Returns the delivery, `delivered` or `failed`, and its attempt.
+    Returns the delivery, `delivered` or `failed`, and its attempt. TooManyTestsError.
     """
-    claimed = prepare_test_call(webhook, now)
-    close_old_connections()
-    outcome = send_out(claimed.outgoing)
-    record([Ended(claimed, outcome)], now=utc_now())
+    with _place(webhook.tenant_id or webhook.partner_id):
+        claimed = prepare_test_call(webhook, now)
+        close_old_connections()
+        outcome = send_out(claimed.outgoing)
+        record([Ended(claimed, outcome)], now=utc_now())
     delivery = Delivery.objects.get(pk=claimed.delivery_id)
     return delivery, delivery.attempts.get(number=1)
 
 
 # pytest takes every function named test_... for a test wherever it is imported.
 test_call.__test__ = False  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _place(owner: UUID | None) -> Iterator[None]:
+    """One of the places of this process; TooManyTestsError where there is none."""
+    with _under_way_lock:
+        full = _under_way.total() >= MAX_AT_ONCE
+        if full or _under_way[owner] >= MAX_AT_ONCE_AN_OWNER:
+            raise TooManyTestsError
+        _under_way[owner] += 1
+    try:
+        yield
+    finally:
+        with _under_way_lock:
+            _under_way[owner] -= 1
 
 
 def sample_cdr(uid: str, now: dt.datetime) -> Cdr:

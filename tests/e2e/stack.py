@@ -22,6 +22,8 @@ from tests.programs import wait_for
 
 CDRHOOK = Path(sys.executable).with_name("cdrhook")
 READY_SECONDS = 90
+# What an upload may take there.
+UPLOAD_SECONDS = 5
 
 
 class Stack:
@@ -40,6 +42,7 @@ class Stack:
             "LOG_LEVEL": "INFO",
             # Windows of 2 s, so that nobody waits for 5 minutes.
             "CDRHOOK_FEED_SECONDS": "2",
+            "CDRHOOK_UPLOAD_SECONDS": str(UPLOAD_SECONDS),
             **settings,
         }
         self.env.pop("REDIS_URL")
