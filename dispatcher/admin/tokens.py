@@ -5,7 +5,6 @@ Only the digest is stored, and no page shows that either.
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django import forms
@@ -50,6 +49,13 @@ class TokenForm(OwnedForm, TokenModelForm):
         model = ApiToken
         fields: ClassVar = ["name", "tenant", "partner", "expires_at"]
 
+    def clean_expires_at(self) -> Any:
+        """Not over before it began."""
+        end = self.cleaned_data["expires_at"]
+        if end is not None and end <= timezone.now():
+            raise ValidationError("This time is over already.")
+        return end
+
     def clean(self) -> dict[str, Any]:
         """A token speaks for one tenant or for one partner."""
         data = super().clean() or {}
@@ -81,6 +87,7 @@ class TokenAdmin(ScopedAdmin, ModelAdmin):
         "scope_labels",
         "state",
         "last_used",
+        "expires",
         "created",
     )
     list_display_links = None
@@ -125,8 +132,7 @@ class TokenAdmin(ScopedAdmin, ModelAdmin):
         self, request: HttpRequest, obj: ApiToken, form: Any, change: bool
     ) -> None:
         """Makes the token, stores its digest, and shows it once."""
-        token = f"cdr_{secrets.token_urlsafe(32)}"
-        obj.digest, obj.hint = ApiToken.digest_of(token), token[-4:]
+        token = obj.mint()
         super().save_model(request, obj, form, change)
         messages.warning(
             request, f"The token, shown this once, so copy it now: {token}"
@@ -135,8 +141,7 @@ class TokenAdmin(ScopedAdmin, ModelAdmin):
     @admin.action(description="Revoke", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
         """Ends tokens at once; one that was revoked before stays as it is."""
-        valid = queryset.filter(revoked_at__isnull=True)
-        count = valid.update(revoked_at=timezone.now())
+        count = ApiToken.revoke(queryset, timezone.now())
         messages.success(request, f"Revoked: {count}.")
 
     # Columns -------------------------------------------------------------------------
@@ -170,6 +175,12 @@ class TokenAdmin(ScopedAdmin, ModelAdmin):
     def last_used(self, token: ApiToken) -> str:
         """To the minute."""
         return both(token.last_used_at, timezone.now())
+
+    @admin.display(description="Expires")
+    def expires(self, token: ApiToken) -> str:
+        """Until when it is good, if there is an end."""
+        end = token.expires_at
+        return "never" if end is None else both(end, timezone.now())
 
     @admin.display(description="Made")
     def created(self, token: ApiToken) -> str:

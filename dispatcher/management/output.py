@@ -114,9 +114,9 @@ def _problem(failure: Failure) -> dict[str, Any]:
 # Arguments that commands share ------------------------------------------------------
 
 
-def add_owner(parser: CommandParser) -> None:
-    """Adds --tenant and --partner, of which one must be given."""
-    owner = parser.add_mutually_exclusive_group(required=True)
+def add_owner(parser: CommandParser, *, required: bool = True) -> None:
+    """Adds --tenant and --partner, of which one must be given, or at most one."""
+    owner = parser.add_mutually_exclusive_group(required=required)
     owner.add_argument("--tenant", metavar="EXTERNAL_ID")
     owner.add_argument("--partner", metavar="ID")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import secrets
 from typing import ClassVar, Final
 from zoneinfo import available_timezones
 
@@ -16,6 +17,8 @@ from django.db.models import Q
 from dispatcher.models.ids import uuid7
 
 EXTERNAL_ID_PATTERN: Final = r"^[A-Za-z0-9._:@+-]{1,64}$"
+
+TOKEN_BYTES: Final = 32
 
 # webex.txt offers records for at least 48 hours.
 SHORTEST_RETENTION_HOURS: Final = 48
@@ -221,10 +224,20 @@ class ApiToken(models.Model):
     def __str__(self) -> str:
         return f"…{self.hint}"
 
+    def mint(self) -> str:
+        """Makes the token's text, to be shown this once; keeps what is stored of it."""
+        text = f"cdr_{secrets.token_urlsafe(TOKEN_BYTES)}"
+        self.digest, self.hint = self.digest_of(text), text[-4:]
+        return text
+
     @staticmethod
-    def digest_of(token: str) -> str:
-        """What is stored of a token: the hex SHA-256 of its text."""
-        return hashlib.sha256(token.encode()).hexdigest()
+    def digest_of(text: str) -> str:
+        """What is stored of a token, and what it is found by: the hex SHA-256 of its text.
+
+        Nobody can steer how a digest compares, so that the time of a look-up tells
+        nothing of a token; 256 random bits need no slow hash.
+        """
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def scopes(self) -> list[str]:
@@ -240,6 +253,11 @@ class ApiToken(models.Model):
         if self.revoked_at is not None:
             return False
         return self.expires_at is None or now < self.expires_at
+
+    @staticmethod
+    def revoke(tokens: models.QuerySet[ApiToken], now: dt.datetime) -> int:
+        """Ends those that are not revoked yet, at once; how many there were."""
+        return tokens.filter(revoked_at__isnull=True).update(revoked_at=now)
 
     @classmethod
     def touch(cls, token_id: object, now: dt.datetime) -> None:
