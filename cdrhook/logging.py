@@ -61,6 +61,8 @@ def logging_config(level: str) -> dict[str, Any]:
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
+            # Of each login a few lines; a failure or a lock is a warning.
+            "axes": {"level": "WARNING"},
             "django_celery_beat": {"level": "WARNING"},
             # The SDKs of the summaries tell of every request.
             "httpx": {"level": "WARNING"},

@@ -5,9 +5,10 @@ What each variable means stands in README, "Settings". Nothing else reads the en
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -59,6 +60,12 @@ def _broker_url(redis_url: str) -> str:
     return f"redis+socket://{parts.netloc}{parts.path}?virtual_host={database}"
 
 
+def _networks(text: str) -> list[IPv4Network | IPv6Network]:
+    """Networks that are separated by commas."""
+    names = [name.strip() for name in text.split(",")]
+    return [ip_network(name, strict=False) for name in names if name]
+
+
 SECRET_KEY = _secret_key()
 DEBUG = env.bool("DEBUG", False)
 
@@ -77,11 +84,7 @@ CSRF_TRUSTED_ORIGINS = (
 # The receivers' side -----------------------------------------------------------------
 
 CDRHOOK_ALLOW_HTTP = env.bool("CDRHOOK_ALLOW_HTTP", False)
-CDRHOOK_ALLOWED_NETWORKS = [
-    ip_network(text.strip(), strict=False)
-    for text in env.str("CDRHOOK_ALLOWED_NETWORKS", "").split(",")
-    if text.strip()
-]
+CDRHOOK_ALLOWED_NETWORKS = _networks(env.str("CDRHOOK_ALLOWED_NETWORKS", ""))
 CDRHOOK_USER_AGENT = f"cdrhook/{__version__}"
 
 # Keys for secrets at rest, newest first; without any, one is derived from SECRET_KEY.
@@ -93,6 +96,9 @@ CDRHOOK_RECONCILIATION_PER_MINUTE = env.int("CDRHOOK_RECONCILIATION_PER_MINUTE",
 
 # Seconds that the body of a request may take to come in.
 CDRHOOK_UPLOAD_SECONDS = env.float("CDRHOOK_UPLOAD_SECONDS", 60)
+
+# Bad tokens a minute from one address that are answered 401, then 429; 0: any number.
+CDRHOOK_REFUSED_TOKENS_PER_MINUTE = env.int("CDRHOOK_REFUSED_TOKENS_PER_MINUTE", 60)
 
 # Recordings: a folder, or any of Django's storages; a recording is at
 # <tenant external_id>/<recording id> there.
@@ -166,6 +172,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.admin.apps.SimpleAdminConfig",
     "django_celery_beat",
+    "axes",
     "ninja",
 ]
 
@@ -178,6 +185,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "dispatcher.admin.sessions.IdleTimeout",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "cdrhook.urls"
@@ -218,19 +227,50 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+AUTHENTICATION_BACKENDS = [
+    # Stands before the other one: who is locked out is asked for no password.
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# So many failures of a user at an address (of an address alone: admin.logins), and so
+# long after the last of them.
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = dt.timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]
+AXES_HANDLER = "dispatcher.admin.logins.LoginHandler"
+AXES_LOCKOUT_CALLABLE = "dispatcher.admin.logins.locked_out"
+AXES_CLIENT_IP_CALLABLE = "dispatcher.client_address.subscriber_address"
+AXES_RESET_ON_SUCCESS = True
+# What comes while locked counts for nothing, so that a lock ends by itself.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+# A row a login, and nobody would ever delete one.
+AXES_DISABLE_ACCESS_LOG = True
+# Users do type their password into the field above it.
+AXES_SENSITIVE_PARAMETERS = ["username"]
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+
 LOGIN_REDIRECT_URL = "/admin/"
 LOGIN_URL = "/admin/login/"
 
 # Ingest has limits of its own (api.ingest); this one is for the admin's forms.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024
 
+# How long a login is good without being used (admin.sessions).
+SESSION_COOKIE_AGE = 60 * env.int("CDRHOOK_SESSION_IDLE_MINUTES", 120)
+
 _https = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
 SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _https
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", False)
-if env.bool("CDRHOOK_BEHIND_TLS_PROXY", _https):
+_behind_proxy = env.bool("CDRHOOK_BEHIND_TLS_PROXY", _https)
+if _behind_proxy:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Proxies whose X-Forwarded-For is believed (client_address).
+CDRHOOK_TRUSTED_PROXIES = _networks(
+    env.str("CDRHOOK_TRUSTED_PROXIES", "127.0.0.0/8,::1" if _behind_proxy else "")
+)
 X_FRAME_OPTIONS = "DENY"
 
 # Database ------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ PAGES: Final = (
     "cdrs",
     "deliveries",
     "integrations",
+    "logins",
     "notices",
     "quarantine",
     "schedules",

@@ -41,6 +41,7 @@ _GROUPS: Final = (
             ("Notices", "notifications", "dispatcher.notice"),
             ("Schedules", "schedule", "django_celery_beat.periodictask"),
             ("Users", "person", "auth.user"),
+            ("Failed logins", "lock_clock", "axes.accessattempt"),
         ),
     ),
 )

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import structlog
+from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Query
 from ninja.security import HttpBasicAuth, HttpBearer
 
+from dispatcher import broker
 from dispatcher.api.problems import CHALLENGE, Problem, at_fault, not_found
+from dispatcher.client_address import subscriber_address
 from dispatcher.models import ApiToken, Partner, Tenant
 from dispatcher.models.tenancy import EXTERNAL_ID_PATTERN
 
@@ -91,9 +94,14 @@ class Bearer(HttpBearer):
         super().__init__()
         self.scope = scope
 
+    def __call__(self, request: HttpRequest) -> Any:
+        """The caller, or None. ninja's own logs a header that it does not know."""
+        kind, _, token = request.headers.get("Authorization", "").partition(" ")
+        return self.authenticate(request, token) if kind.lower() == "bearer" else None
+
     def authenticate(self, request: HttpRequest, token: str) -> Caller | None:
         """The caller; None for a bad token. Raises Problem 403 without the scope."""
-        return _caller(token.strip(), self.scope)
+        return _caller(request, token.strip(), self.scope)
 
 
 class TokenAsPassword(HttpBasicAuth):
@@ -119,18 +127,18 @@ class TokenAsPassword(HttpBasicAuth):
         self, request: HttpRequest, username: str, password: str
     ) -> Caller | None:
         """The caller whose token is the password."""
-        return _caller(password, self.scope)
+        return _caller(request, password, self.scope)
 
 
-def _caller(text: str, scope: str) -> Caller | None:
+def _caller(request: HttpRequest, text: str, scope: str) -> Caller | None:
     now = timezone.now()
-    digest = ApiToken.digest_of(text)
     token = (
         ApiToken.objects.select_related("tenant", "partner")
-        .filter(digest=digest)
+        .filter(digest=ApiToken.digest_of(text))
         .first()
     )
     if token is None or not token.is_valid(now):
+        _note_refused(request, token, now)
         return None
     _touch(token, now)
     if scope not in token.scopes:
@@ -143,6 +151,33 @@ def _caller(text: str, scope: str) -> Caller | None:
             },
         )
     return Caller(token.tenant, token.partner)
+
+
+def _note_refused(
+    request: HttpRequest, token: ApiToken | None, now: dt.datetime
+) -> None:
+    """Problem 429 for who has come with too many bad tokens in this minute.
+
+    A good token is never asked to wait: behind one address may be many clients.
+    """
+    address = subscriber_address(request)
+    per_minute = settings.CDRHOOK_REFUSED_TOKENS_PER_MINUTE
+    seconds = 0
+    if per_minute > 0:
+        who = f"refused:{address}"
+        seconds = broker.wait_seconds(who, per_minute=per_minute, now=now)
+    if seconds:
+        raise Problem(
+            429,
+            "Too many requests with tokens that are not valid.",
+            headers={"Retry-After": str(seconds)},
+        )
+    log.info(
+        "token.refused",
+        address=address,
+        # What the log and the lists call it; of an unknown one nothing is written down.
+        token="unknown" if token is None else str(token),
+    )
 
 
 def _touch(token: ApiToken, now: dt.datetime) -> None:

@@ -4,10 +4,8 @@ Answers 202 once the bytes are safe, whether they could be decoded or not. Decod
 nothing itself.
 """
 
-import ipaddress
 from typing import Any
 
-from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Router, Status
 from pydantic import BaseModel
@@ -17,6 +15,7 @@ from dispatcher.adapters.registry import adapter
 from dispatcher.api import body
 from dispatcher.api.auth import ApiRequest, Bearer, TokenAsPassword
 from dispatcher.api.problems import not_found
+from dispatcher.client_address import client_address
 from dispatcher.pipeline.accept import ingest
 
 router = Router(tags=["PBX adapters"])
@@ -56,7 +55,7 @@ def take_from_pbx(request: ApiRequest, pbx: str, tenant: str) -> Status[dict[str
         body.read(request),
         content_type=request.META.get("CONTENT_TYPE", ""),
         query=request.META.get("QUERY_STRING", ""),
-        sender=_sender(request),
+        sender=client_address(request),
         now=timezone.now(),
     )
     tasks.wake_up(taken.wake)
@@ -68,11 +67,3 @@ def take_from_pbx(request: ApiRequest, pbx: str, tenant: str) -> Status[dict[str
             "quarantined": taken.quarantined,
         },
     )
-
-
-def _sender(request: HttpRequest) -> str | None:
-    """The peer's address, None where there is none (a Unix socket)."""
-    try:
-        return str(ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")))
-    except ValueError:
-        return None
