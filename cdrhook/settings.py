@@ -343,6 +343,11 @@ CELERY_BEAT_SCHEDULE = {
         # Older sweeps are worth nothing: do not pile them up while no worker runs.
         "options": {"expires": 4},
     },
+    "step-replays": {
+        "task": "dispatcher.step_replays",
+        "schedule": 2.0,
+        "options": {"expires": 4},
+    },
     "sweep-summaries": {
         "task": "dispatcher.sweep_summaries",
         "schedule": 2.0,

@@ -26,7 +26,7 @@ from redis.exceptions import RedisError
 
 from dispatcher import broker
 from dispatcher.models import Webhook
-from dispatcher.pipeline import notify
+from dispatcher.pipeline import notify, replay
 from dispatcher.pipeline import summarise as summarising
 from dispatcher.pipeline.drain import Drainer
 from dispatcher.pipeline.outbound import send_out, utc_now
@@ -206,6 +206,13 @@ def summarise(summary_id: str) -> None:
     """Makes the next request for one call summary; waits for its answer."""
     broker.woken([UUID(summary_id)])
     wake_up(summarising.step(UUID(summary_id), clock=utc_now))
+
+
+@shared_task(name="dispatcher.step_replays")
+def step_replays() -> None:
+    """Has the replays go on whose next step is due, for a second at most."""
+    for wake in replay.step_due(clock=utc_now):
+        wake_up(wake)
 
 
 @shared_task(name="dispatcher.sweep_summaries")

@@ -22,6 +22,7 @@ from dispatcher.api import (
     partners,
     problems,
     recordings,
+    replays,
     webhooks,
 )
 from dispatcher.values import Cdr
@@ -85,7 +86,7 @@ api = _Described(
     urls_namespace="api",
 )
 problems.register(api)
-for module in (cdrs, ingest, webhooks, deliveries, recordings, health):
+for module in (cdrs, ingest, webhooks, replays, deliveries, recordings, health):
     api.add_router("", module.router)
 
 _patterns, _, _namespace = api.urls

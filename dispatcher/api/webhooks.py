@@ -1,19 +1,18 @@
-"""Webhooks by HTTP: made, shown, changed, tried out, replayed, deleted."""
+"""Webhooks by HTTP: made, shown, changed, tried out, deleted."""
 
-from typing import Any, Literal
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
 from ninja import Router, Status
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from dispatcher import tasks
 from dispatcher.api.auth import ApiRequest, Bearer, TenantName
 from dispatcher.api.problems import not_found
 from dispatcher.api.shapes import (
     AttemptJson,
-    Moment,
     MomentText,
     attempt_json,
     iso,
@@ -30,7 +29,7 @@ from dispatcher.api.webhook_body import (
     webhook_json,
 )
 from dispatcher.models import Partner, Tenant, Webhook
-from dispatcher.pipeline import resend, subscribe
+from dispatcher.pipeline import subscribe
 from dispatcher.pipeline.test_call import test_call
 
 router = Router(tags=["Webhooks"])
@@ -41,25 +40,6 @@ class SecretJson(BaseModel):
 
     secret: str
     previous_valid_until: MomentText | None
-
-
-class ReplayBody(BaseModel):
-    """Which deliveries go out again: made in [since, until), in one of the states."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    since: Moment
-    until: Moment | None = None
-    state: (
-        Literal["failed", "delivered", "cancelled"]
-        | list[Literal["failed", "delivered", "cancelled"]]
-    ) = "failed"
-
-
-class ReplayedJson(BaseModel):
-    """How many deliveries go out again."""
-
-    deliveries: int
 
 
 class TestedJson(AttemptJson):
@@ -188,29 +168,6 @@ def try_webhook(
         "response_headers": attempt.response_headers,
         "response_body": bytes(attempt.response_body).decode("utf-8", "replace"),
     }
-
-
-@router.post(
-    "/api/v1/webhooks/{webhook_id}/replay",
-    auth=Bearer("manage"),
-    response={202: ReplayedJson},
-    summary="Send deliveries of a time range again",
-)
-def replay(
-    request: ApiRequest, webhook_id: str, body: ReplayBody, tenant: TenantName = None
-) -> Status[dict[str, Any]]:
-    """By creation time; the same ids; tries start anew, attempt numbers go on."""
-    webhook = _one(request, tenant, webhook_id)
-    states = [body.state] if isinstance(body.state, str) else body.state
-    replayed = resend.replay(
-        webhook,
-        since=body.since,
-        until=body.until,
-        states=states,
-        now=timezone.now(),
-    )
-    tasks.wake_up(replayed.wake)
-    return Status(202, {"deliveries": replayed.deliveries})
 
 
 @router.post(

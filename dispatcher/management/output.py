@@ -18,6 +18,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError
 
 from dispatcher.models import Partner, Tenant
+from dispatcher.pipeline import replay
 from dispatcher.pipeline.subscribe import RefusedError
 from dispatcher.values import FieldError
 
@@ -152,6 +153,25 @@ def key_and_value(text: str) -> tuple[str, str]:
     if not equals:
         raise argparse.ArgumentTypeError(f'"{text}" is not written K=V')
     return key, value
+
+
+def rate(text: str) -> int:
+    """How many a second: 1 to 10,000."""
+    return whole_number(text, replay.MAX_PER_SECOND)
+
+
+def hours(text: str) -> int:
+    """How many hours back: 1 to ten years of them."""
+    return whole_number(text, replay.MAX_HOURS)
+
+
+def whole_number(text: str, most: int) -> int:
+    """A whole number from 1 to `most`."""
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise argparse.ArgumentTypeError(
+            f'"{text}" is not a whole number from 1 to {most}'
+        )
+    return int(text)
 
 
 def moment(text: str) -> dt.datetime:

@@ -65,7 +65,7 @@ class Migration(migrations.Migration):
             name='Replay',
             fields=[
                 ('id', models.UUIDField(default=dispatcher.models.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('what', models.CharField(choices=[('deliveries', 'deliveries'), ('calls', 'calls')], default='deliveries', max_length=10)),
+                ('what', models.CharField(choices=[('deliveries', 'deliveries'), ('outage', 'outage'), ('calls', 'calls')], default='deliveries', max_length=10)),
                 ('since', models.DateTimeField()),
                 ('until', models.DateTimeField()),
                 ('states', models.JSONField(default=list)),

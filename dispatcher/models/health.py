@@ -70,7 +70,7 @@ class Replay(models.Model):
     lock steps it.
     """
 
-    DELIVERIES, CALLS = "deliveries", "calls"
+    DELIVERIES, OUTAGE, CALLS = "deliveries", "outage", "calls"
     RUNNING, PAUSED, DONE, CANCELLED = "running", "paused", "done", "cancelled"
     STATES: ClassVar = [RUNNING, PAUSED, DONE, CANCELLED]
 
@@ -78,11 +78,12 @@ class Replay(models.Model):
     webhook = models.ForeignKey(
         Webhook, on_delete=models.CASCADE, related_name="replays"
     )
-    # Deliveries that exist, or calls that were accepted before the webhook was made.
+    # Deliveries that exist, by when they were made or, of an outage, when they failed;
+    # or calls that were accepted before the webhook was made.
     what = models.CharField(
         max_length=10,
         default=DELIVERIES,
-        choices=[(DELIVERIES, DELIVERIES), (CALLS, CALLS)],
+        choices=[(DELIVERIES, DELIVERIES), (OUTAGE, OUTAGE), (CALLS, CALLS)],
     )
     since = models.DateTimeField()
     until = models.DateTimeField()
@@ -94,7 +95,8 @@ class Replay(models.Model):
     state = models.CharField(
         max_length=9, default=RUNNING, choices=[(state, state) for state in STATES]
     )
-    # Counted when it began.
+    # Counted when it began; how many of them it is done with. Of calls, how many were
+    # looked at: some may not pass the webhook's filters.
     total = models.PositiveIntegerField(default=0)
     done = models.PositiveIntegerField(default=0)
     cursor = models.UUIDField(null=True)

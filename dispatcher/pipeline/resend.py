@@ -5,25 +5,15 @@ Each change is a compare-and-set on the state. Sends nothing itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dispatcher.models import Delivery, Webhook
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
     from uuid import UUID
 
     from django.db.models import QuerySet
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """How many deliveries go out again, and the webhooks to wake up."""
-
-    deliveries: int
-    wake: tuple[UUID, ...]
 
 
 def redeliver(delivery_id: UUID, now: dt.datetime) -> UUID | None:
@@ -33,7 +23,7 @@ def redeliver(delivery_id: UUID, now: dt.datetime) -> UUID | None:
     webhook has been deleted.
     """
     delivery = Delivery.objects.filter(pk=delivery_id)
-    if not _send_again(delivery, now):
+    if not send_again(delivery, now):
         return None
     webhook_id: UUID = delivery.values_list("webhook_id", flat=True).get()
     return webhook_id
@@ -52,25 +42,8 @@ def cancel(delivery_id: UUID, now: dt.datetime) -> bool:
     return bool(changed)
 
 
-def replay(
-    webhook: Webhook,
-    *,
-    since: dt.datetime,
-    until: dt.datetime | None,
-    states: Sequence[str],
-    now: dt.datetime,
-) -> Replayed:
-    """Sends again what was created in [since, until) and is in one of `states`."""
-    chosen = Delivery.objects.filter(
-        webhook=webhook, created_at__gte=since, state__in=states
-    )
-    if until is not None:
-        chosen = chosen.filter(created_at__lt=until)
-    count = _send_again(chosen, now)
-    return Replayed(count, (webhook.pk,) if count else ())
-
-
-def _send_again(deliveries: QuerySet[Delivery], now: dt.datetime) -> int:
+def send_again(deliveries: QuerySet[Delivery], now: dt.datetime) -> int:
+    """Makes those of them pending again that `redeliver` would; how many those were."""
     ended = deliveries.exclude(state=Delivery.PENDING).filter(
         test_uid="", webhook__in=Webhook.objects.filter(deleted_at__isnull=True)
     )

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+    from django.db.models import QuerySet
+
     from dispatcher.filters.conditions import Test
     from dispatcher.models import Tenant
     from dispatcher.values import Cdr
@@ -60,11 +62,17 @@ def routes_of(tenant: Tenant) -> list[Route]:
 
     Reads values and makes no models: with ten webhooks they cost more than the query.
     """
-    rows = (
-        Webhook.objects.filter(webhooks_of(tenant))
-        .order_by("pk", "filters__id")
-        .values_list(*_COLUMNS)
-    )
+    return _routes(Webhook.objects.filter(webhooks_of(tenant)))
+
+
+def route_of(webhook_id: UUID) -> Route:
+    """The route of one webhook, which is there."""
+    (route,) = _routes(Webhook.objects.filter(pk=webhook_id))
+    return route
+
+
+def _routes(webhooks: QuerySet[Webhook]) -> list[Route]:
+    rows = webhooks.order_by("pk", "filters__id").values_list(*_COLUMNS)
     filters: dict[tuple[Any, ...], list[Filter]] = {}
     for row in rows:
         webhook, condition = row[:-3], row[-3:]

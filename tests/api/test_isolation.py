@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from dispatcher.models import Delivery, StoredCdr
+from dispatcher.models import Delivery, Replay, StoredCdr
 from tests.api.conftest import record
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
@@ -23,6 +23,13 @@ ROUTES = [
     ("DELETE", "/api/v1/webhooks/{}", "webhook"),
     ("POST", "/api/v1/webhooks/{}/test", "webhook"),
     ("POST", "/api/v1/webhooks/{}/replay", "webhook"),
+    ("POST", "/api/v1/webhooks/{}/replay-outage", "webhook"),
+    ("POST", "/api/v1/webhooks/{}/backfill", "webhook"),
+    ("GET", "/api/v1/webhooks/{}/replays", "webhook"),
+    ("GET", "/api/v1/replays/{}", "replay"),
+    ("POST", "/api/v1/replays/{}/pause", "replay"),
+    ("POST", "/api/v1/replays/{}/resume", "replay"),
+    ("POST", "/api/v1/replays/{}/cancel", "replay"),
     ("POST", "/api/v1/webhooks/{}/secret/rotate", "webhook"),
     ("GET", "/api/v1/deliveries/{}", "delivery"),
     ("POST", "/api/v1/deliveries/{}/redeliver", "delivery"),
@@ -32,7 +39,12 @@ ROUTES = [
     ("GET", "/api/v1/deliveries?tenant={}", "tenant"),
     ("POST", "/api/v1/cdrs?tenant={}", "tenant"),
 ]
-BODIES = {"/replay": {"since": "2026-11-20T10:00:00Z"}, "/cdrs?": record("z")}
+BODIES = {
+    "/replay-outage": {},
+    "/replay": {"since": "2026-11-20T10:00:00Z"},
+    "/backfill": {"hours": 1},
+    "/cdrs?": record("z"),
+}
 
 
 @pytest.fixture
@@ -42,7 +54,12 @@ def things(globex: Any, webhook_of: Any, client_for: Any, send: Any) -> dict[str
     webhook = webhook_of(globex, url="https://127.0.0.1:9/")
     send("POST", "/api/v1/cdrs", record("theirs"), client_for(globex))
     delivery = Delivery.objects.get()
+    now = timezone.now()
+    replay = Replay.objects.create(
+        webhook=webhook, since=now, until=now, created_at=now, next_step_at=now
+    )
     return {
+        "replay": str(replay.pk),
         "uid": "theirs",
         "cdr": str(StoredCdr.objects.get().pk),
         "webhook": str(webhook.pk),

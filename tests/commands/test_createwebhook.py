@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+import datetime as dt
 
-from dispatcher.models import Partner, Webhook
+import pytest
+import time_machine
+from django.utils import timezone
+
+from dispatcher import tasks
+from dispatcher.models import OwedCdr, Partner, Webhook
+from dispatcher.pipeline.accept import accept
 from dispatcher.pipeline.subscribe import draft_of
-from dispatcher.values import Filter
+from dispatcher.values import Cdr, Filter
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
 
@@ -117,11 +123,28 @@ def test_what_may_not_be_saved_is_a_problem_that_names_it(acme, run, flags, fiel
         ["--retries=few"],
         ["--custom=a"],
         ["--header=a"],
+        ["--last-hours=0"],
+        ["--last-hours=many"],
         ["--nonsense"],
     ],
 )
 def test_bad_usage_exits_2(acme, run, flags):
     assert run(*ENVELOPE, *flags).code == 2
+
+
+def test_it_can_be_given_the_calls_of_its_last_hours(acme, run, monkeypatch):
+    monkeypatch.setattr(tasks, "wake_up", lambda _webhooks: None)
+    cdr = Cdr(uid="a", started_at=timezone.now(), direction="inbound")
+    hour = dt.timedelta(hours=1)
+    with time_machine.travel(timezone.now() - 2 * hour):
+        accept(acme, [cdr], source="test", now=timezone.now())
+
+    without = run(*ENVELOPE, "--last-hours=1").answer["id"]
+    told = run(*MINIMUM, "--style=envelope", "--last-hours=3")
+
+    owed = OwedCdr.objects.get()
+    assert str(owed.webhook_id) != without
+    assert "It gets those of 1 past calls that its filters let through." in told.out
 
 
 def test_url_and_style_are_required(acme, run):

@@ -9,7 +9,8 @@ import pytest
 from django.db import OperationalError
 
 from dispatcher import tasks
-from dispatcher.models import Delivery, Tenant, Webhook
+from dispatcher.models import Delivery, Replay, Tenant, Webhook
+from tests.ended import ended
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
 
@@ -28,25 +29,11 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> list[uuid.UUID]:
     return ids
 
 
-def ended(webhook: Webhook, created_at: dt.datetime, state: str) -> Delivery:
-    """A delivery that has ended."""
-    return Delivery.objects.create(
-        webhook=webhook,
-        tenant=webhook.tenant,
-        state=state,
-        created_at=created_at,
-        call_end=created_at,
-        ended_at=created_at,
-        tries=2,
-        attempt_count=2,
-    )
-
-
 def test_failed_deliveries_of_the_range_go_out_again(webhook, run, woken, now):
-    early = ended(webhook, now - dt.timedelta(hours=2), "failed")
-    inside = ended(webhook, now, "failed")
-    delivered = ended(webhook, now, "delivered")
-    late = ended(webhook, now + dt.timedelta(hours=2), "failed")
+    (early,) = ended(webhook, now - dt.timedelta(hours=2), "failed")
+    (inside,) = ended(webhook, now, "failed")
+    (delivered,) = ended(webhook, now, "delivered")
+    (late,) = ended(webhook, now + dt.timedelta(hours=2), "failed")
     since, until = now - dt.timedelta(hours=1), now + dt.timedelta(hours=1)
 
     answer = run(
@@ -80,6 +67,27 @@ def test_states_may_be_chosen_and_a_date_is_enough(webhook, run, woken, now):
     assert Delivery.objects.filter(state="pending").count() == 2
 
 
+def test_a_preview_only_counts(webhook, run, woken, now):
+    ended(webhook, now)
+
+    ran = run("replay", f"--webhook={webhook.pk}", "--since=2026-11-20", "--preview")
+
+    assert ran.out == "1 deliveries would go out.\n"
+    assert Delivery.objects.get().state == "failed"
+    assert woken == []
+
+
+def test_with_a_rate_the_text_says_where_to_see_how_far_it_is(webhook, run, woken, now):
+    ended(webhook, now, many=3)
+    flags = [f"--webhook={webhook.pk}", "--since=2026-11-20", "--per-second=1"]
+
+    ran = run("replay", *flags)
+
+    one = Replay.objects.get()
+    assert ran.out.endswith(f"/api/v1/replays/{one.pk}\n")
+    assert (one.state, one.done, one.created_by) == ("running", 1, "command")
+
+
 @pytest.mark.parametrize("key", [uuid.uuid4(), "x"])
 def test_a_webhook_that_there_is_not_is_a_failure(run, key):
     ran = run("replay", f"--webhook={key}", "--since=2026-11-20", "--json")
@@ -88,7 +96,13 @@ def test_a_webhook_that_there_is_not_is_a_failure(run, key):
 
 
 @pytest.mark.parametrize(
-    "flags", [["--since=yesterday"], [], ["--since=2026-11-20", "--state=pending"]]
+    "flags",
+    [
+        ["--since=yesterday"],
+        [],
+        ["--since=2026-11-20", "--state=pending"],
+        ["--since=2026-11-20", "--per-second=0"],
+    ],
 )
 def test_bad_usage_exits_2(webhook, run, flags):
     assert run("replay", f"--webhook={webhook.pk}", *flags).code == 2

@@ -16,7 +16,7 @@ from dispatcher.pipeline.record import (
     record,
     record_one_by_one,
 )
-from dispatcher.pipeline.resend import cancel, redeliver, replay
+from dispatcher.pipeline.resend import cancel, redeliver
 from tests.pipeline.conftest import answer, call, claim_all, finish, only_delivery
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
@@ -196,18 +196,6 @@ def test_an_attempt_under_way_when_its_delivery_is_cancelled_is_recorded(
 
     assert only_delivery().state == state
     assert Attempt.objects.get().status_code == status
-
-
-def test_replay_sends_again_what_failed_in_a_range(sent_once, now):
-    webhook, delivery = sent_once(500, retries=0)
-
-    before = replay(
-        webhook, since=now - dt.timedelta(1), until=now, states=["failed"], now=now
-    )
-    after = replay(webhook, since=now, until=None, states=["failed"], now=now)
-
-    assert (before.deliveries, after.deliveries) == (0, 1)
-    assert Delivery.objects.get(pk=delivery.pk).state == "pending"
 
 
 def test_a_resend_during_a_cancelled_attempt_is_not_swallowed_by_its_failure(

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
+from dispatcher import tasks
 from dispatcher.filters import conditions
 from dispatcher.management.output import (
     Answer,
     AnsweringCommand,
     Failure,
     add_owner,
+    hours,
     key_and_value,
     owner_of,
 )
+from dispatcher.pipeline import replay
 from dispatcher.pipeline.subscribe import WebhookDraft, create_webhook
 from dispatcher.values import FieldError
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from django.core.management.base import CommandParser
 
+    from dispatcher.models import Webhook
     from dispatcher.values import Filter
 
 # Options that are settings of the same name; left out, the draft's default holds.
@@ -80,6 +84,12 @@ class Command(AnsweringCommand):
             " call, with others that are named so; without any: everything",
         )
         add("--inactive", action="store_true")
+        add(
+            "--last-hours",
+            type=hours,
+            metavar="N",
+            help="it gets the calls of so many hours before it, too",
+        )
 
     def answer(self, **options: Any) -> Answer:
         """Makes it, if `pipeline.draft` lets it be saved."""
@@ -95,11 +105,23 @@ class Command(AnsweringCommand):
             empty_windows=options["empty_windows"],
         )
         webhook, secret = create_webhook(draft, now=timezone.now())
+        past = _give(webhook, options["last_hours"])
         signed = f"Its secret, shown this once:\n{secret}" if secret else "Unsigned."
         return Answer(
             {"id": str(webhook.pk), "secret": secret or None},
-            f"Webhook {webhook.pk} made. {signed}",
+            f"Webhook {webhook.pk} made.{past} {signed}",
         )
+
+
+def _give(webhook: Webhook, last_hours: int | None) -> str:
+    """Starts giving it the calls of so many hours; says so, as a sentence."""
+    if last_hours is None:
+        return ""
+    now = timezone.now()
+    wish = replay.of_last_hours(webhook, last_hours, now=now)
+    started = replay.start(wish, now=now, by="command")
+    tasks.wake_up(started.wake)
+    return f" It gets those of {started.count} past calls that its filters let through."
 
 
 def _filters(texts: Iterable[str]) -> Iterable[Filter]:

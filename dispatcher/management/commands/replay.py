@@ -8,9 +8,15 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from dispatcher import tasks
-from dispatcher.management.output import Answer, AnsweringCommand, Failure, moment
+from dispatcher.management.output import (
+    Answer,
+    AnsweringCommand,
+    Failure,
+    moment,
+    rate,
+)
 from dispatcher.models import Webhook
-from dispatcher.pipeline import resend
+from dispatcher.pipeline import replay
 from dispatcher.values import FieldError
 
 if TYPE_CHECKING:
@@ -33,19 +39,37 @@ class Command(AnsweringCommand):
             choices=("failed", "delivered", "cancelled"),
             help="may be given several times; default: failed",
         )
+        parser.add_argument(
+            "--per-second", type=rate, metavar="N", help="left out: no limit"
+        )
+        parser.add_argument(
+            "--preview", action="store_true", help="only says how many it would be"
+        )
 
     def answer(self, **options: Any) -> Answer:
-        """Makes them pending again and wakes the webhook up."""
-        replayed = resend.replay(
+        """Starts it and wakes the webhook up, unless they are only to be counted."""
+        now = timezone.now()
+        wish = replay.of_range(
             _webhook(options["webhook"]),
             since=options["since"],
             until=options["until"],
             states=options["state"] or ["failed"],
-            now=timezone.now(),
+            per_second=options["per_second"],
+            now=now,
         )
-        tasks.wake_up(replayed.wake)
-        count = replayed.deliveries
-        return Answer({"deliveries": count}, f"{count} deliveries go out again.")
+        if options["preview"]:
+            count = replay.count(wish)
+            return Answer({"deliveries": count}, f"{count} deliveries would go out.")
+        started = replay.start(wish, now=now, by="command")
+        tasks.wake_up(started.wake)
+        return Answer({"deliveries": started.count}, _told(started))
+
+
+def _told(started: replay.Started) -> str:
+    text = f"{started.count} deliveries go out again."
+    if started.replay is None or started.replay.ended_at is not None:
+        return text
+    return f"{text} How far it is: /api/v1/replays/{started.replay.pk}"
 
 
 def _webhook(text: str) -> Webhook:
