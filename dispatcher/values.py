@@ -315,8 +315,8 @@ class Outgoing:
     delivery_id: UUID
     url: str
     request: RenderedRequest
-    headers: dict[str, str] = field(default_factory=dict)
-    secrets: tuple[str, ...] = ()
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     also_accept: frozenset[int] = frozenset()
     test: bool = False
     spark: bool = False
@@ -344,7 +344,8 @@ class Outcome:
     `duration_ms` runs from the start until the response headers were complete, or
     until the attempt failed; `ended_at` is after the body was read. `error_class` is
     a stable word (empty when delivered), `error` a sentence for an administrator.
-    `retry_after` is what the receiver asked for, in seconds, if anything.
+    `retry_after` is what the receiver asked for, in seconds, if anything. `detail` is
+    what only the operator may know of a failure, for the log.
     """
 
     verdict: Verdict
@@ -359,3 +360,4 @@ class Outcome:
     response_body: bytes = b""
     address: str = ""
     retry_after: float | None = None
+    detail: str = ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 HOST: Final = "127.0.0.1"
-LOWEST: Final = 10_240
+LOWEST: Final = 11_300
 _RANGE: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _LINUX_DEFAULT: Final = 32_768
 _TRIES: Final = 100

@@ -1,11 +1,17 @@
-"""An attempt as the pages show it. Returns plain text, which templates escape."""
+"""An attempt as the pages show it. Returns plain text, which templates escape.
+
+Addresses that are not public, and how long it took to connect to them, are shown to
+operators only: they tell what stands in the operator's own network.
+"""
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 from dispatcher.admin.moments import absolute
 from dispatcher.admin.readable import text
+from dispatcher.sending.addresses import is_inner
 
 if TYPE_CHECKING:
     from dispatcher.models import Attempt
@@ -16,24 +22,29 @@ _BAR: Final = 120
 PHASES: Final = ("resolve", "connect", "tls", "send", "wait", "body")
 
 
-def attempt_row(attempt: Attempt) -> dict[str, Any]:
+def attempt_row(attempt: Attempt, *, operator: bool) -> dict[str, Any]:
     """What one attempt's row shows; phases that were not reached are left out."""
     body = bytes(attempt.response_body or b"")
+    inside = not operator and _is_inside(attempt.address)
     return {
         "number": attempt.number,
         "probe": attempt.probe,
         "started": absolute(attempt.started_at),
         "duration": milliseconds(attempt.duration_ms),
-        "phases": _phases(attempt),
+        "phases": [] if inside else _phases(attempt),
         "status": attempt.status_code,
         "error_class": attempt.error_class,
         "error": attempt.error,
         "delivered": not attempt.error_class,
         "url": attempt.url,
-        "address": attempt.address,
+        "address": "" if inside else attempt.address,
         "headers": _headers(attempt.response_headers),
         "body": text(body, SHOWN_BODY) if body else "",
     }
+
+
+def _is_inside(address: str) -> bool:
+    return bool(address) and is_inner(ip_address(address))
 
 
 def milliseconds(value: int) -> str:

@@ -231,7 +231,8 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     def page_context(self, request: HttpRequest, obj: Delivery) -> dict[str, Any]:
         """Attempts, payload, calls."""
-        context = page_context(obj, timezone.now())
+        operator = scope_of(request).operator
+        context = page_context(obj, timezone.now(), operator=operator)
         return {**context, "may_operate": self.has_operate_permission(request)}
 
     def _button(self, step: Any) -> Any:

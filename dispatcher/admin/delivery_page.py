@@ -27,7 +27,9 @@ LISTED_CALLS: Final = 100
 LISTED_ATTEMPTS: Final = 100
 
 
-def page_context(delivery: Delivery, now: dt.datetime) -> dict[str, Any]:
+def page_context(
+    delivery: Delivery, now: dt.datetime, *, operator: bool
+) -> dict[str, Any]:
     """Summary, attempts (oldest first), payload, calls, and what may be done."""
     owed = OwedCdr.objects.filter(delivery=delivery).select_related("cdr__tenant")
     count = owed.count()
@@ -43,7 +45,7 @@ def page_context(delivery: Delivery, now: dt.datetime) -> dict[str, Any]:
         "why_held": _why_held(delivery),
         "contents": _contents(delivery),
         "times": _times(delivery, now),
-        "attempts": _attempts(delivery),
+        "attempts": _attempts(delivery, operator=operator),
         "payload": _payload(delivery, first, count),
         "calls": [_call(item) for item in first],
         "call_count": count,
@@ -79,10 +81,13 @@ def _times(delivery: Delivery, now: dt.datetime) -> list[tuple[str, str]]:
     return [(name, both(moment, now)) for name, moment in times if moment is not None]
 
 
-def _attempts(delivery: Delivery) -> list[dict[str, Any]]:
+def _attempts(delivery: Delivery, *, operator: bool) -> list[dict[str, Any]]:
     """The last ones, the newest at the end."""
     newest = Attempt.objects.filter(delivery=delivery).order_by("-number")
-    return [attempt_row(attempt) for attempt in reversed(newest[:LISTED_ATTEMPTS])]
+    return [
+        attempt_row(attempt, operator=operator)
+        for attempt in reversed(newest[:LISTED_ATTEMPTS])
+    ]
 
 
 def _call(owed: OwedCdr) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from dispatcher.admin.attempts import attempt_row
 from dispatcher.admin.labels import label
 from dispatcher.admin.moments import absolute
 from dispatcher.admin.readonly import page_of
+from dispatcher.admin.scope import scope_of
 from dispatcher.models import Attempt, Delivery, Webhook
 from dispatcher.pipeline import subscribe
 from dispatcher.pipeline import test_call as sample
@@ -90,6 +91,10 @@ def show_secret(request: HttpRequest, secret: str) -> None:
     )
 
 
+def _row(request: HttpRequest, attempt: Attempt) -> dict[str, Any]:
+    return attempt_row(attempt, operator=scope_of(request).operator)
+
+
 def tested(request: HttpRequest, webhook: Webhook) -> dict[str, Any] | None:
     """The outcome of the test that the address names; None if it names none."""
     try:
@@ -107,5 +112,5 @@ def tested(request: HttpRequest, webhook: Webhook) -> dict[str, Any] | None:
     return {
         "state": label(delivery.state),
         "page": page_of(delivery),
-        "attempt": attempt_row(attempt) if attempt is not None else None,
+        "attempt": _row(request, attempt) if attempt is not None else None,
     }

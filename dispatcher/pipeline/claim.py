@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from uuid import UUID, uuid4
@@ -103,8 +103,8 @@ class Claim:
 class Keys:
     """What is encrypted of a webhook: its own headers, and its signing secrets."""
 
-    headers: dict[str, str]
-    secrets: tuple[str, ...]
+    headers: dict[str, str] = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

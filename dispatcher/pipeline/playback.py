@@ -290,7 +290,7 @@ def _fetch(found: Found, wanted: ByteRange | None) -> Fetched:
             "recording.not_fetched",
             uid=found.uid,
             error_class=error.error_class,
-            error=str(error),
+            error=error.detail or str(error),
         )
         raise NotPlayableError("unknown" if error.blocked else "unavailable") from error
 

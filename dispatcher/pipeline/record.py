@@ -418,5 +418,6 @@ def _log(ended: Sequence[Ended], kept: Sequence[Ended]) -> None:
             verdict=item.outcome.verdict,
             status=item.outcome.status_code,
             error_class=item.outcome.error_class or None,
+            detail=item.outcome.detail or None,
             duration_ms=item.outcome.duration_ms,
         )

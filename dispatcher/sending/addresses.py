@@ -28,23 +28,23 @@ Network = IPv4Network | IPv6Network
 METADATA: Final = frozenset(
     ip_address(text)
     for text in (
-        "169.254.169.254",  # AWS, Azure, Google, Oracle, OpenStack, DigitalOcean, ...
-        "169.254.169.253",  # AWS name server
-        "169.254.169.123",  # AWS time
-        "169.254.170.2",  # AWS task credentials
-        "169.254.170.23",  # AWS pod identity
         "169.254.0.23",  # Tencent
+        "169.254.10.10",
         "169.254.42.42",  # Scaleway
         "168.63.129.16",  # Azure wire server: a public address
         "100.100.100.200",  # Alibaba
         "192.0.0.192",  # Oracle
-        "fd00:ec2::254",  # AWS
-        "fd00:ec2::253",
-        "fd00:ec2::123",
-        "fd00:ec2::23",
         "fd20:ce::254",  # Google
         "fd00:42::42",  # Scaleway
         "fe80::a9fe:a9fe",  # OpenStack
+    )
+)
+METADATA_NETWORKS: Final[tuple[Network, ...]] = tuple(
+    ip_network(text)
+    for text in (
+        "169.254.169.0/24",  # AWS, Azure, Google, Oracle, OpenStack, DigitalOcean, ...
+        "169.254.170.0/24",  # AWS credentials of tasks and pods
+        "fd00:ec2::/32",  # AWS
     )
 )
 
@@ -56,6 +56,7 @@ NOT_PUBLIC: Final[tuple[Network, ...]] = tuple(
         "192.88.99.0/24",  # 6to4 relays, withdrawn
         "2001::/23",  # IETF protocol assignments; Teredo
         "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4, withdrawn: whoever relays it reaches an IPv4 address
         "3fff::/20",  # documentation
     )
 )
@@ -83,18 +84,30 @@ def judge(ip: Address, allowed: tuple[Network, ...]) -> str | None:
     addresses inside IPv6 ones are judged too, whatever the way they are wrapped.
     """
     inner = tuple(_embedded(ip)) if isinstance(ip, IPv6Address) else ()
-    if not METADATA.isdisjoint((_unscoped(ip), *inner)):
+    if any(map(_is_metadata, (_unscoped(ip), *inner))):
         return "a cloud metadata address"
     if _listed(ip, allowed):
         return None
-    if isinstance(ip, IPv6Address) and (ip in MAPPED or ip in NAT64):
+    if isinstance(ip, IPv6Address) and ip in MAPPED:
         return judge(inner[-1], allowed)
+    if isinstance(ip, IPv6Address) and ip in NAT64:
+        # What is listed is reached from here, not from where the gateway stands.
+        return judge(inner[-1], ())
     reasons = [_why_not_public(ip), *(judge(inside, allowed) for inside in inner)]
     return next(filter(None, reasons), None)
 
 
 def _listed(ip: Address, networks: tuple[Network, ...]) -> bool:
     return any(ip.version == net.version and ip in net for net in networks)
+
+
+def is_inner(ip: Address) -> bool:
+    """Whether it can only be reached because the operator listed it."""
+    return judge(ip, ()) is not None
+
+
+def _is_metadata(ip: Address) -> bool:
+    return ip in METADATA or _listed(ip, METADATA_NETWORKS)
 
 
 def _why_not_public(ip: Address) -> str | None:

@@ -1,7 +1,9 @@
 """Names how an attempt failed: a stable word, and a sentence for an administrator.
 
-Words: status, timeout, dns, connect, tls, reset, protocol, blocked, internal. Sentences
-never tell apart what lies behind a refused address: nothing is ever sent there.
+Words: status, timeout, dns, connect, tls, reset, protocol, blocked, internal. Tenants
+read the sentences. Therefore they never tell what kind of refused address a name leads
+to, nor apart a closed, a silent and a missing host at an address that is not public:
+that is in `detail`, which is for the operator alone.
 Decides nothing about retries beyond the verdict.
 """
 
@@ -32,11 +34,12 @@ LONGEST_LOCATION: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an attempt did not deliver."""
+    """Why an attempt did not deliver; `detail` is no tenant's to read."""
 
     error_class: str
     error: str
     verdict: Verdict = "retry"
+    detail: str = ""
 
 
 # Answers --------------------------------------------------------------------------
@@ -106,6 +109,9 @@ UNREACHABLE: Final = {
     errno.ENETUNREACH: "cannot be reached: no route to its network",
     errno.ETIMEDOUT: "did not answer the connection request",
 }
+# What a connection that did not come about inside would tell about who is there.
+UNSAID: Final = frozenset({"connect", "timeout"})
+OUT_OF_REACH: Final = "the receiver cannot be reached: no connection came about"
 OUR_OWN: Final = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 )
@@ -114,7 +120,14 @@ OUR_OWN: Final = frozenset(
 def by_error(error: Exception, exchange: Exchange, policy: SendPolicy) -> Failure:
     """Return the failure that an exception means at this point of the exchange."""
     if isinstance(error, RefusedError):
-        return Failure("blocked", f"not sent: {error}", "blocked")
+        return Failure("blocked", f"not sent: {error}", "blocked", error.detail)
+    failure = _described(error, exchange, policy)
+    if exchange.inner and exchange.phase == "connect" and failure.error_class in UNSAID:
+        return Failure("connect", OUT_OF_REACH, detail=failure.error)
+    return failure
+
+
+def _described(error: Exception, exchange: Exchange, policy: SendPolicy) -> Failure:
     if isinstance(error, TimeoutError) and (
         exchange.expired or exchange.phase != "connect"
     ):

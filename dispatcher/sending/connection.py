@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from urllib3.connection import HTTPConnection
 
+from dispatcher.sending.addresses import is_inner
 from dispatcher.sending.exchange import DeadlineSocket, Exchange, current
 from dispatcher.sending.policy import SendPolicy, address_refusal
 from dispatcher.sending.reply import Reply
@@ -23,15 +24,29 @@ from dispatcher.sending.reply import Reply
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping
+    from ipaddress import IPv4Address, IPv6Address
 
     from dispatcher.sending.endpoint import Endpoint
     from dispatcher.sending.resolver import Addresses, Resolver
 
+# One text for every name that leads where nothing may be sent: which kind of address
+# that is, tells what the inner name server knows.
+LEADS_INSIDE: Final = (
+    "leads to an address that webhooks may not reach"
+    " (CDRHOOK_ALLOWED_NETWORKS can admit what is not public)"
+)
 LINUX_BYTES_ACKED: Final = 120  # offset of tcpi_bytes_acked in struct tcp_info
 
 
 class RefusedError(Exception):
-    """The request was not made: the policy does not allow it. Says why, as a phrase."""
+    """The request was not made: the policy does not allow it. Says why, as a phrase.
+
+    `detail` is for the operator alone: what a name led to.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason)
+        self.detail = detail
 
 
 class Connection(HTTPConnection):
@@ -131,14 +146,15 @@ class Connection(HTTPConnection):
         allowed = self._judged(self._addresses(exchange))
         exchange.enter("connect")
         for left_to_try in range(len(allowed) - 1, 0, -1):
-            address = str(allowed[-1 - left_to_try])
             share = self.policy.connect_share.total_seconds()
             try:
-                return self._dial(address, min(share, exchange.left() / 2))
+                return self._dial(
+                    allowed[-1 - left_to_try], min(share, exchange.left() / 2)
+                )
             except OSError:
                 # TimeoutError of this share included; another address may answer
                 continue
-        return self._dial(str(allowed[-1]), exchange.left())
+        return self._dial(allowed[-1], exchange.left())
 
     def _addresses(self, exchange: Exchange) -> Addresses:
         if self.endpoint.literal is not None:
@@ -146,17 +162,21 @@ class Connection(HTTPConnection):
         return self._resolver.resolve(self.endpoint.host, exchange.left())
 
     def _judged(self, addresses: Addresses) -> Addresses:
-        allowed = tuple(a for a in addresses if not address_refusal(a, self.policy))
-        if addresses and not allowed:
-            reason = address_refusal(addresses[0], self.policy)
-            raise RefusedError(f"{self.endpoint.host} is {reason}")
+        """Those of a name's addresses that may be dialled; RefusedError: none of them."""
         if not addresses:
             raise socket.gaierror(socket.EAI_NONAME, "no address")
+        refused = {a: address_refusal(a, self.policy) for a in addresses}
+        allowed = tuple(a for a, reason in refused.items() if reason is None)
+        if not allowed:
+            detail = ", ".join(f"{ip} is {why}" for ip, why in refused.items())
+            raise RefusedError(f"{self.endpoint.host} {LEADS_INSIDE}", detail)
         return allowed
 
-    def _dial(self, address: str, timeout: float) -> DeadlineSocket:
-        current().address = self._address = address
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    def _dial(self, ip: IPv4Address | IPv6Address, timeout: float) -> DeadlineSocket:
+        exchange, address = current(), str(ip)
+        exchange.address = self._address = address
+        exchange.inner = exchange.inner or is_inner(ip)
+        family = socket.AF_INET6 if ip.version == 6 else socket.AF_INET
         sock = DeadlineSocket(family, socket.SOCK_STREAM)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -20,6 +20,8 @@ import idna
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 HOST_NAME: Final = re.compile(rf"{LABEL}(?:\.{LABEL})*\.?")
+# Browsers read a host that ends so as an IPv4 address, or not at all.
+NUMBER_AT_THE_END: Final = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
 PRINTABLE_ASCII: Final = "".join(map(chr, range(0x21, 0x7F)))
 
 
@@ -94,21 +96,29 @@ def _ascii_host(host: str) -> str:
 
 def _literal(host: str) -> IPv4Address | IPv6Address | None:
     """Return the address that `host` is, in any of the spellings resolvers accept."""
+    if ":" in host:
+        return _ipv6(host)
+    if NUMBER_AT_THE_END.fullmatch(host):
+        return _ipv4(host.removesuffix("."))
+    return None
+
+
+def _ipv6(host: str) -> IPv6Address:
     try:
-        # A zone (fe80::1%eth0) would be a second way to spell an address.
-        return IPv6Address(host) if ":" in host and "%" not in host else _ipv4(host)
+        if "%" in host:
+            # A zone (fe80::1%eth0) would be a second way to spell an address.
+            raise ValueError(host)
+        return IPv6Address(host)
     except ValueError:
         raise BadUrlError("The URL's host is not a valid IPv6 address.") from None
 
 
-def _ipv4(host: str) -> IPv4Address | None:
-    if ":" in host:
-        raise ValueError(host)
+def _ipv4(host: str) -> IPv4Address:
     try:
         # getaddrinfo takes 127.1, 0x7f000001 and 017700000001 too: read them as it does.
         return IPv4Address(socket.inet_aton(host))
     except OSError:
-        return None
+        raise BadUrlError("The URL's host is not a valid IPv4 address.") from None
 
 
 def _target(parts: SplitResult) -> str:

@@ -48,6 +48,7 @@ class Exchange:
         "budget",
         "deadline",
         "in_head",
+        "inner",
         "phase",
         "received",
         "started",
@@ -60,6 +61,8 @@ class Exchange:
         self.in_head = True
         self.received = 0
         self.address = ""
+        # Whether an address was dialled that is not public.
+        self.inner = False
         self.phase: Phase | None = None
         self._spent: dict[Phase, float] = {}
 

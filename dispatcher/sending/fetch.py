@@ -49,11 +49,15 @@ LIMITS: Final = Limits()
 
 
 class FetchError(Exception):
-    """There is no download, or no more of it; `blocked`: it may not be made at all."""
+    """There is no download, or no more of it; `blocked`: it may not be made at all.
+
+    `detail` is for the operator alone.
+    """
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.error)
         self.error_class = failure.error_class
+        self.detail = failure.detail
         self.blocked = failure.verdict == "blocked"
 
 

@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final
 
 from dispatcher.sending.addresses import judge
-from dispatcher.sending.endpoint import BadUrlError, parse
+from dispatcher.sending.endpoint import BadUrlError, Endpoint, parse
 
 KIB: Final = 1024
 HOW_TO_ALLOW: Final = "CDRHOOK_ALLOWED_NETWORKS can admit it"
@@ -45,6 +45,27 @@ class SendPolicy:
     kept_header_bytes: int = 8 * KIB
 
 
+# Names that stand for this machine or for metadata before anybody has looked them up.
+LOOPBACK_NAMES: Final = frozenset(
+    {"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"}
+)
+METADATA_NAMES: Final = frozenset(
+    {"metadata.google.internal", "metadata.goog", "metadata", "instance-data"}
+)
+
+# Where what listens may take lines of an HTTP request for commands: the bad ports of
+# the Fetch standard without 1 and 9, and Redis and memcached.
+# fmt: off
+OTHER_SERVICES: Final = frozenset({
+    7, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101,
+    102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179,
+    389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587,
+    601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061,
+    6000, 6379, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080, 11211,
+})
+# fmt: on
+
+
 def refusal(url: str, policy: SendPolicy) -> str | None:
     """Return why a webhook may not have this URL, as a sentence, or None if it may.
 
@@ -57,13 +78,22 @@ def refusal(url: str, policy: SendPolicy) -> str | None:
         return str(bad)
     if endpoint.scheme == "http" and not policy.allow_http:
         return "The URL must begin with https:// (CDRHOOK_ALLOW_HTTP admits http://)."
-    if endpoint.literal is not None:
-        reason = address_refusal(endpoint.literal, policy)
-        return f"The URL's host may not be reached: {reason}." if reason else None
-    if endpoint.host.rstrip(".").rpartition(".")[2] == "localhost":
-        reason = address_refusal(IPv4Address("127.0.0.1"), policy)
-        return f"The URL's host may not be reached: {reason}." if reason else None
-    return None
+    if endpoint.port in OTHER_SERVICES:
+        return f"The URL's port {endpoint.port} is that of another service than HTTP."
+    if (ip := _known_address(endpoint)) is None:
+        return None
+    reason = address_refusal(ip, policy)
+    return f"The URL's host may not be reached: {reason}." if reason else None
+
+
+def _known_address(endpoint: Endpoint) -> IPv4Address | IPv6Address | None:
+    """Where it leads, as far as its text tells."""
+    name = endpoint.host.rstrip(".")
+    if name in LOOPBACK_NAMES or name.endswith(".localhost"):
+        return IPv4Address("127.0.0.1")
+    if name in METADATA_NAMES:
+        return IPv4Address("169.254.169.254")
+    return endpoint.literal
 
 
 def address_refusal(ip: IPv4Address | IPv6Address, policy: SendPolicy) -> str | None:

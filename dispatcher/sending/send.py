@@ -120,6 +120,7 @@ def _failed(
         error_class=failure.error_class,
         error=failure.error,
         address=exchange.address,
+        detail=failure.detail,
     )
 
 

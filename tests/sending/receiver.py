@@ -1,4 +1,4 @@
-"""A scripted receiver on 127.0.0.1 that misbehaves on purpose, byte by byte.
+"""A scripted receiver, by default on 127.0.0.1, that misbehaves on purpose, byte by byte.
 
 A behaviour is the bytes of an answer, after which the connection is kept, or a function
 of the connection, after which it is closed. The n-th request gets the n-th behaviour;
@@ -49,12 +49,13 @@ class Receiver:
     tls: ssl.SSLContext | None = None
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
+    listen: tuple[str, int] = ("127.0.0.1", 0)
 
     def __post_init__(self) -> None:
         self.stopping = threading.Event()
         self.closed = threading.Event()
         self._open: list[socket.socket] = []
-        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening = socket.create_server(self.listen)
         self.port: int = self._listening.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()

@@ -1,13 +1,16 @@
 """Every failure has a word, a sentence, and no connection where none is allowed."""
 
+import errno
 import logging
 import socket
 import threading
+import time
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import pytest
 
+from dispatcher.sending import exchange
 from dispatcher.sending.client import Door
 from dispatcher.sending.resolver import Resolver
 from tests.sending.conftest import LOOPBACK, POLICY, attempt
@@ -92,7 +95,8 @@ def test_an_answer_counts_even_when_the_request_was_not_read_to_its_end(door):
 def test_a_closed_port_is_a_connect_failure(door):
     outcome = attempt(door, f"http://127.0.0.1:{closed_port()}/")
     assert (outcome.verdict, outcome.error_class) == ("retry", "connect")
-    assert outcome.error == "127.0.0.1 refused the connection"
+    assert outcome.error == "the receiver cannot be reached: no connection came about"
+    assert outcome.detail == "127.0.0.1 refused the connection"
     assert outcome.phases.connect_ms is not None
 
 
@@ -171,3 +175,46 @@ def test_running_out_of_sockets_is_not_blamed_on_the_receiver(door, monkeypatch)
 
     monkeypatch.setattr("dispatcher.sending.connection.DeadlineSocket", exhausted)
     assert attempt(door, "http://127.0.0.1:1/").error_class == "internal"
+
+
+NOBODY_THERE = [
+    ConnectionRefusedError(errno.ECONNREFUSED, "refused"),
+    OSError(errno.EHOSTUNREACH, "no route"),
+    OSError(errno.ENETUNREACH, "no network"),
+    OSError(errno.ECONNRESET, "reset"),
+    OSError(errno.EACCES, "filtered"),
+    TimeoutError("timed out"),
+]
+
+
+@pytest.fixture(params=NOBODY_THERE, ids=str)
+def nobody_there(request, monkeypatch):
+    def connect(*_):
+        raise request.param
+
+    monkeypatch.setattr(exchange.DeadlineSocket, "connect", connect)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1/", "http://inside.example/"])
+def test_an_inner_host_that_is_closed_looks_like_one_that_is_missing(nobody_there, url):
+    outcome = attempt(resolving("127.0.0.1"), url)
+    assert (outcome.verdict, outcome.error_class) == ("retry", "connect")
+    assert outcome.error == "the receiver cannot be reached: no connection came about"
+
+
+def test_an_inner_host_that_is_silent_looks_like_one_that_is_missing(monkeypatch):
+    def connect(sock, _):
+        time.sleep(sock.gettimeout())
+        raise TimeoutError
+
+    monkeypatch.setattr(exchange.DeadlineSocket, "connect", connect)
+    outcome = attempt(resolving("127.0.0.1"), "http://inside.example/")
+    assert outcome.error_class == "connect"
+    assert outcome.error == "the receiver cannot be reached: no connection came about"
+    assert outcome.detail.endswith("within 1 s: no connection came about")
+
+
+def test_of_a_public_host_the_reason_says_more(nobody_there):
+    outcome = attempt(resolving("93.184.215.14"), "http://hooks.example/")
+    assert outcome.error_class == "connect"
+    assert outcome.error.startswith("93.184.215.14 ")

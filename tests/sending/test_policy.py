@@ -75,7 +75,8 @@ def test_listed_networks_admit_what_is_not_public(text):
         ("::ffff:127.0.0.1", True),
         ("::1", False),
         ("10.0.0.1", False),
-        ("2002:7f00:1::1", True),
+        ("2002:7f00:1::1", False),
+        ("64:ff9b::7f00:1", False),
     ],
 )
 def test_a_listed_network_admits_itself_and_no_other(text, admitted):
