@@ -27,6 +27,8 @@ STATUS_LINE: Final = re.compile(
     rb"HTTP/1\.([0-9])[ \t]+([1-9][0-9]{2})(?:[ \t][^\r\n]*)?\r?\n"
 )
 SWITCHING_PROTOCOLS: Final = 101
+# int() fails on thousands of digits.
+LENGTH: Final = re.compile(r"[0-9]{1,18}")
 NO_BODY: Final = frozenset({101, 204, 304})
 
 Headers = list[tuple[str, str]]
@@ -74,7 +76,7 @@ class Reply(HTTPResponse):
         if self._all("transfer-encoding") or len(stated) != 1:
             return None
         (text,) = stated
-        return int(text) if text.isascii() and text.isdigit() else None
+        return int(text) if LENGTH.fullmatch(text) else None
 
     def _all(self, name: str) -> list[str]:
         values = [v for n, v in self.header_items if n.lower() == name]

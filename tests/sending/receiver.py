@@ -50,6 +50,8 @@ class Receiver:
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     listen: tuple[str, int] = ("127.0.0.1", 0)
+    # What is done with a connection before anything is read, and then all there is.
+    at_once: Behaviour | None = None
 
     def __post_init__(self) -> None:
         self.stopping = threading.Event()
@@ -91,6 +93,9 @@ class Receiver:
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
             stack.callback(self.closed.set)
             stack.enter_context(conn)
+            if callable(self.at_once):
+                self.at_once(self, conn)
+                return
             if self.tls is not None:
                 conn = stack.enter_context(self.tls.wrap_socket(conn, server_side=True))
                 self._open.append(conn)
