@@ -1,7 +1,7 @@
 # What people and CI run. Needs python3.11 (or newer), pip, venv, make and git; no root.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo run test bench lint lock clean
+.PHONY: help setup dev demo run test bench chaos lint lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -26,6 +26,9 @@ help:
 	@echo "make bench   measures speed and fairness, up to an hour; goes on where it was stopped;"
 	@echo "             QUICK=1 only shows that it works, ROWS=\"drain ingest\" measures these"
 	@echo "             anew, FRESH=1 all"
+	@echo "make chaos   kills, fills, stops and steps what it can, under load, and checks that"
+	@echo "             nothing is lost; goes on where it was stopped; FAULTS=\"kill-worker\","
+	@echo "             RUNS=20, JOBS=3, FRESH=1 (forgets its runs), QUICK=1 (a few, shortened)"
 	@echo "make lint    checks style, types, layers and settings"
 	@echo "make lock    renews requirements*.txt from pyproject.toml"
 	@echo "make clean   removes $(VENV) and caches; the data in var/ stays"
@@ -62,6 +65,12 @@ test: $(DEV)
 bench: $(BENCH)
 	@exec $(BIN)/python -m benchmarks $(if $(filter-out 0,$(QUICK)),--quick) \
 	  $(if $(filter-out 0,$(FRESH)),--fresh) $(ROWS)
+
+# `exec`, so that a signal to make's child reaches what stops every process.
+chaos: $(DEV)
+	@exec $(BIN)/python -m tests.chaos $(if $(filter-out 0,$(QUICK)),--quick) \
+	  $(if $(filter-out 0,$(FRESH)),--fresh) $(if $(RUNS),--runs $(RUNS)) \
+	  $(if $(JOBS),--jobs $(JOBS)) $(if $(RATE),--rate $(RATE)) $(FAULTS)
 
 # Settings as they are in production, so that nothing but the code is judged.
 lint: export DEBUG := 0

@@ -1,0 +1,105 @@
+"""Runs all faults, or those named: `python -m tests.chaos`, or `make chaos`.
+
+Goes on where it was stopped: a fault that has its runs is left out. Exits with 1 if a
+run lost something or showed another problem.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from typing import TYPE_CHECKING, Final
+
+from tests.chaos import report
+from tests.chaos.registry import FAULTS, QUICK
+from tests.chaos.results import results
+from tests.chaos.running import Runner
+from tests.chaos.scene import RATE
+
+if TYPE_CHECKING:
+    from tests.chaos.results import Results
+    from tests.chaos.values import Fault, Result
+
+INTERRUPTED: Final = 130
+JOBS: Final = 2
+
+
+def main() -> int:
+    """The exit status."""
+    arguments = _arguments()
+    if arguments.list:
+        for name, fault in FAULTS.items():
+            print(f"{name:<28} {fault.database:<9} {fault.seconds:>4} s  {fault.what}")
+        return 0
+    for one in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(one, _interrupt)
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        print("== interrupted; runs that are done are kept, the next call goes on")
+        return INTERRUPTED
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos")
+    add = parser.add_argument
+    add("faults", nargs="*", metavar="FAULT", help="only these")
+    add("--runs", type=int, default=1, metavar="N", help="that each fault is to have")
+    add("--quick", action="store_true", help="a few faults, shortened; always anew")
+    add("--fresh", action="store_true", help="forgets the runs that there are")
+    add("--jobs", type=int, default=JOBS, metavar="N", help="runs at a time")
+    add("--rate", type=float, default=RATE, metavar="N", help="calls a second")
+    add("--list", action="store_true", help="the faults; runs nothing")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.faults) - FAULTS.keys():
+        parser.error(f"no such fault: {', '.join(sorted(unknown))}; see --list")
+    return arguments
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    kept = results(quick=arguments.quick)
+    names = arguments.faults or (QUICK if arguments.quick else list(FAULTS))
+    if arguments.quick or arguments.fresh:
+        kept.forget(names)
+    wanted = _missing([FAULTS[name] for name in names], arguments.runs, kept)
+    print(
+        f"== {len(wanted)} runs of {len(set(wanted_names(wanted)))} faults", flush=True
+    )
+    done: list[Result] = []
+
+    def take(result: Result) -> None:
+        kept.add(result)
+        done.append(result)
+        print(report.line(result), flush=True)
+
+    with Runner(quick=arguments.quick, rate=arguments.rate) as runner:
+        cannot = runner.run(wanted, arguments.jobs, take)
+    print(report.table(kept.all()))
+    for name in sorted(set(cannot)):
+        print(f"== {name} CANNOT BE RUN on this machine")
+    return 0 if all(one.passed for one in done) and not cannot else 1
+
+
+def wanted_names(faults: list[Fault]) -> list[str]:
+    """Their names."""
+    return [fault.name for fault in faults]
+
+
+def _missing(faults: list[Fault], runs: int, kept: Results) -> list[Fault]:
+    """Each fault once for every run it lacks; all faults once before any twice."""
+    have = {fault.name: kept.runs(fault.name) for fault in faults}
+    return [
+        fault
+        for number in range(runs)
+        for fault in faults
+        if number >= have[fault.name]
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

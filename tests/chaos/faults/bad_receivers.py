@@ -1,0 +1,108 @@
+"""A receiver goes bad beside others that are well, and is good again.
+
+The others must not be held up; what the bad one missed is tried again, replayed where it
+has failed, and must all arrive in the end.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import trustme
+
+from tests.chaos.scene import BAD
+from tests.chaos.values import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.chaos.scene import Scene
+
+# Within which 95 % of the calls must arrive at the others; a hanging request takes 10.
+HURRIES: Final = 5.0
+
+
+def _answers(mode: str, scene: Scene) -> None:
+    scene.receivers.switch(BAD, mode)
+    scene.wait(10, 6)
+    scene.receivers.switch(BAD, "ok")
+    _replay(scene)
+
+
+def _replay(scene: Scene) -> None:
+    """What has failed is sent again, once its last tries are over."""
+    scene.wait(14, 13)
+    hook = scene.named(BAD)
+    since = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
+    path = f"/api/v1/webhooks/{hook.id}/replay"
+    made = scene.api.send("POST", path, {"since": since.isoformat(), "state": "failed"})
+    scene.say(f"replayed: {made}")
+
+
+def _expire(scene: Scene) -> None:
+    """A certificate that has expired, of an authority that nobody knows either."""
+    past = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    made = trustme.CA().issue_cert("127.0.0.1", not_before=past, not_after=past)
+    scene.certificate = scene.work / "expired.pem"
+    made.private_key_and_cert_chain_pem.write_to_path(str(scene.certificate))
+
+
+def _tls(scheme_port: Callable[[Scene], int], scene: Scene) -> None:
+    url = f"https://127.0.0.1:{scheme_port(scene)}{BAD}"
+    _move(scene, url)
+    scene.wait(10, 6)
+    _move(scene, scene.receivers.url(BAD))
+    _replay(scene)
+
+
+def _move(scene: Scene, url: str) -> None:
+    path = f"/api/v1/webhooks/{scene.named(BAD).id}"
+    scene.api.send("PATCH", path, {"url": url})
+
+
+def _tls_port(scene: Scene) -> int:
+    return scene.receivers.tls_port
+
+
+def _slow_tls_port(scene: Scene) -> int:
+    return scene.receivers.slow_tls_port
+
+
+_MODES: Final = {
+    "reset": "resets the connection",
+    "hang": "hangs",
+    "drip": "drips its headers",
+    "garbage": "answers garbage",
+    "huge": "answers 100 MB",
+    "bomb": "answers a gzip bomb",
+    "headers": "answers 10,000 headers",
+    "invalid-utf8": "answers invalid UTF-8",
+    "nul": "answers NUL bytes",
+}
+
+
+def _fault(
+    name: str,
+    what: str,
+    strike: Callable[[Scene], None],
+    arrange: Callable[[Scene], None] | None = None,
+) -> Fault:
+    return Fault(
+        name=f"receiver-{name}",
+        what=f"a receiver that {what}",
+        strike=strike,
+        arrange=arrange,
+        bad_receiver=True,
+        hurries=HURRIES,
+        database="postgres",
+        seconds=60,
+    )
+
+
+FAULTS: Final = (
+    *(_fault(name, what, partial(_answers, name)) for name, what in _MODES.items()),
+    _fault("slow-tls", "drips its TLS handshake", partial(_tls, _slow_tls_port)),
+    _fault("expired", "has an expired certificate", partial(_tls, _tls_port), _expire),
+)

@@ -1,0 +1,274 @@
+"""One run: servers, cdrhook, receivers and a PBX; the fault; and what was seen of it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import requests
+
+from cdrhook.supervisor.ports import free_port
+from tests.chaos import template as templates
+from tests.chaos.asked import Api
+from tests.chaos.checker import taken_uids
+from tests.chaos.evidence import Evidence, Hook
+from tests.chaos.players import Pbx, Receivers
+from tests.chaos.processes import ROOT, until
+from tests.chaos.servers import Postgres, Valkey
+from tests.chaos.stack import Parts, Up
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.chaos.values import Fault
+
+BEFORE_SECONDS: Final = 4.0
+AFTER_SECONDS: Final = 6.0
+RATE: Final = 100.0
+BALANCE: Final = ROOT / "dispatcher/management/commands/balance.py"
+# A webhook besides those of every run, for faults that have a bad receiver.
+BAD: Final = "/bad"
+
+
+class Scene:
+    """A context. `work` is the run's folder, `template` what it begins with."""
+
+    def __init__(
+        self,
+        fault: Fault,
+        work: Path,
+        template: Path,
+        *,
+        quick: bool = False,
+        rate: float = RATE,
+    ) -> None:
+        self.fault, self.work, self.template = fault, work, template
+        self.quick, self._rate = quick, rate
+        self.data = work / "data"
+        self.crashes = 0
+        self.notes: list[str] = []
+        self.problems: list[str] = []
+        self.hooks: list[Hook] = []
+        # Beside the settings that every run has; `arrange` may add to both.
+        self.settings: dict[str, str] = dict(fault.settings)
+        self.inside: list[str] = []
+        self.certificate: Path | None = None
+        self.token = templates.token(template)
+        self._stack = contextlib.ExitStack()
+
+    # Setting up -----------------------------------------------------------------------
+
+    def __enter__(self) -> Scene:
+        """Starts everything, and waits until it is ready."""
+        try:
+            self._enter()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def _enter(self) -> None:
+        self.data.mkdir()
+        self.postgres = (
+            Postgres(self.work, self.template) if self._on_postgres else None
+        )
+        self.valkey = Valkey(self.work)
+        self._copy_database()
+        if self.fault.arrange is not None:
+            self.fault.arrange(self)
+        if self.postgres is not None:
+            self._stack.callback(self.postgres.stop_immediately)
+            self.postgres.start()
+        if self.fault.broker == "apart" or self.fault.parts:
+            self._stack.callback(self.valkey.stop)
+            self.valkey.start()
+            self.settings.setdefault("REDIS_URL", self.valkey.url)
+        self.receivers = Receivers(self.work, self.certificate)
+        self._stack.callback(self.receivers.close)
+        self._start_cdrhook()
+        self.api = Api(self.cdrhook.url, self.token)
+        self._stack.callback(self.api.close)
+        self._make_webhooks()
+
+    @property
+    def _on_postgres(self) -> bool:
+        return self.fault.database == "postgres"
+
+    def _copy_database(self) -> None:
+        if not self._on_postgres:
+            for part in self.template.glob(f"{templates.SQLITE_FILE}*"):
+                shutil.copy(part, self.data)
+
+    def env(self) -> dict[str, str]:
+        """Of cdrhook's processes."""
+        port = free_port()
+        own = {"PORT": str(port), "PUBLIC_URL": f"http://127.0.0.1:{port}"}
+        if self.postgres is not None:
+            own["DATABASE_URL"] = self.postgres.url
+        return templates.environment(self.data, **own, **self.settings)
+
+    def _start_cdrhook(self) -> None:
+        env = self.env()
+        if self.fault.parts:
+            self.cdrhook: Up | Parts = Parts(
+                self.work, env, [int(env["PORT"]), free_port()]
+            )
+            self.cdrhook.start()
+        else:
+            self.cdrhook = Up(self.work, env)
+            self.cdrhook.start(self.inside)
+        self._stack.callback(self.cdrhook.close)
+        self.cdrhook.wait_until_ready()
+
+    def _make_webhooks(self) -> None:
+        self.hook("/fast")
+        self.hook("/filtered", only="in", filters=_direction("inbound"))
+        self.hook("/batch", prompt=False, style="batch", batch_size=20, batch_seconds=2)
+        self.hook("/flaky", prompt=False, only="out", filters=_direction("outbound"))
+        self.receivers.switch("/flaky", "flaky")
+        if self.fault.bad_receiver:
+            self.hook(BAD, prompt=False, only="out", filters=_direction("outbound"))
+
+    def hook(
+        self, path: str, *, prompt: bool = True, only: str = "", **settings: Any
+    ) -> Hook:
+        """Makes a webhook by API; `only` and `prompt`: see evidence.Hook."""
+        wanted = {"style": "envelope", "retries": 3, **settings}
+        made = self.api.send(
+            "POST", "/api/v1/webhooks", {"url": self.receivers.url(path), **wanted}
+        )
+        hook = Hook(made["id"], path, only=only, prompt=prompt)
+        self.hooks.append(hook)
+        return hook
+
+    def named(self, path: str) -> Hook:
+        """The webhook of a path."""
+        return next(hook for hook in self.hooks if hook.path == path)
+
+    def __exit__(self, *_: object) -> None:
+        """Ends everything, in order."""
+        self._stack.close()
+
+    # What faults use ------------------------------------------------------------------
+
+    @property
+    def up(self) -> Up:
+        """cdrhook, where `cdrhook up` runs it."""
+        assert isinstance(self.cdrhook, Up)
+        return self.cdrhook
+
+    @property
+    def parts(self) -> Parts:
+        """cdrhook, where each process runs by itself."""
+        assert isinstance(self.cdrhook, Parts)
+        return self.cdrhook
+
+    def crashed(self, times: int = 1) -> None:
+        """Something was killed or cut off: what was under way may be repeated."""
+        self.crashes += times
+
+    def say(self, what: str) -> None:
+        """Notes what a reader of the result should know."""
+        self.notes.append(what)
+        print(f"  {what}", flush=True)
+
+    def expect(self, holds: object, what: str) -> None:
+        """Notes a problem, unless it holds."""
+        if not holds:
+            self.problems.append(what)
+
+    def wait(self, full: float, quick: float | None = None) -> None:
+        """Lets the load go on for that many seconds."""
+        time.sleep(quick if self.quick and quick is not None else full)
+
+    # The run --------------------------------------------------------------------------
+
+    def play(self) -> tuple[Evidence, float]:
+        """Load, fault, load, silence; what was seen, and when the fault was over."""
+        self.pbx = Pbx(self.work, self.cdrhook.urls, self.token, self._rate)
+        self._stack.callback(self.pbx.close)
+        self.wait(BEFORE_SECONDS, 2.0)
+        self.fault.strike(self)
+        over_at = time.time()
+        self.wait(AFTER_SECONDS, 3.0)
+        self.pbx.stop()
+        self.cdrhook.wait_until_ready()
+        self._wait_until_out()
+        return self._evidence(), over_at
+
+    def _wait_until_out(self) -> None:
+        """What is not out in time is for the checker to tell."""
+        give_up_at = time.monotonic() + self.fault.patience
+        for holds in (self._all_arrived, self._nothing_waits):
+            left = max(0.0, give_up_at - time.monotonic())
+            with contextlib.suppress(AssertionError):
+                until("the end of the backlog", holds, left, every=0.25)
+
+    def _all_arrived(self) -> bool:
+        accepted = taken_uids(self.pbx.read())
+        there = {
+            (one.path, uid)
+            for one in self.receivers.read()
+            if one.was_taken
+            for uid in one.uids
+        }
+        return all(
+            (hook.path, uid) in there
+            for hook in self.hooks
+            if hook.good
+            for uid in accepted
+            if hook.wants(uid)
+        )
+
+    def _nothing_waits(self) -> bool:
+        try:
+            return not any(
+                self.api.is_waiting(hook) for hook in self.hooks if hook.good
+            )
+        except requests.RequestException:
+            return False
+
+    def _evidence(self) -> Evidence:
+        tries, arrivals = self.pbx.read(), self.receivers.read()
+        told = [one for hook in self.hooks for one in self.api.told(hook)]
+        accepted = taken_uids(tries)
+        carried = {(one.webhook, uid) for one in told for uid in one.uids}
+        missing = [
+            (hook, uid)
+            for hook in self.hooks
+            for uid in sorted(accepted)
+            if hook.wants(uid) and (hook.id, uid) not in carried
+        ]
+        never = {uid for one in tries for uid in one.uids} - accepted
+        return Evidence(
+            hooks=self.hooks,
+            tries=tries,
+            arrivals=arrivals,
+            told=told,
+            fates=self.api.fates(missing),
+            stored=self.api.stored(sorted(never)),
+            crashes=self.crashes,
+        )
+
+    def balance(self) -> list[str]:
+        """What `cdrhook balance --check` finds wrong; none while there is no such."""
+        if not BALANCE.exists():
+            return []
+        # Where its database is in a namespace, so is the command.
+        inside = []
+        if self.inside:
+            where = ["--target", str(self.up.pid), "--user", "--mount"]
+            inside = ["nsenter", *where, "--preserve-credentials"]
+        try:
+            templates.command(
+                self.cdrhook.env, "balance", "--check", "--json", inside=inside
+            )
+        except AssertionError as error:
+            return [f"balance: {error}"]
+        return []
+
+
+def _direction(name: str) -> list[dict[str, str]]:
+    return [{"field": "dir", "op": "eq", "value": name}]
