@@ -100,9 +100,12 @@ def take_cdrs(request: ApiRequest, tenant: TenantName = None) -> Status[dict[str
         for index, record in enumerate(records)
         if isinstance(record, BadCdr)
     ]
+    # Also where none is good: what is refused is counted.
+    taken = accept(
+        owner, good, source="api", now=timezone.now(), rejected=len(rejected)
+    )
     if not good:
         raise _all_bad(rejected)
-    taken = accept(owner, good, source="api", now=timezone.now())
     tasks.wake_up(taken.wake)
     return Status(
         202,

@@ -251,7 +251,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='tally',
-            index=models.Index(fields=['tenant', 'hour'], name='tally_of_hour'),
+            index=models.Index(condition=models.Q(('is_sum', False)), fields=['tenant', 'hour'], name='tally_to_sum'),
         ),
         migrations.AddConstraint(
             model_name='tally',

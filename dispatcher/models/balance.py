@@ -14,7 +14,7 @@ class Tally(models.Model):
     """Counts of one hour of a tenant's, written in the transaction that they are about.
 
     `counts` is an object of numbers, in it `webhooks` with one such object a webhook
-    (pipeline.balance says which). One row a request, so that requests do not wait for
+    (pipeline.tally says which). One row a request, so that requests do not wait for
     each other; rows of the past are added up into one an hour (`is_sum`).
     """
 
@@ -22,7 +22,7 @@ class Tally(models.Model):
         Tenant,
         on_delete=models.CASCADE,
         related_name="tallies",
-        db_index=False,  # see tally_of_hour below
+        db_index=False,  # see the two below
     )
     hour = models.DateTimeField()
     counts = models.JSONField(default=dict)
@@ -33,6 +33,7 @@ class Tally(models.Model):
 
         ordering: ClassVar = ["hour", "id"]
         constraints: ClassVar = [
+            # The balance of a tenant.
             models.UniqueConstraint(
                 fields=["tenant", "hour"],
                 condition=Q(is_sum=True),
@@ -40,8 +41,12 @@ class Tally(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            # The balance of a tenant; the adding up.
-            models.Index(fields=["tenant", "hour"], name="tally_of_hour"),
+            # The same, of what has not been added up; and the adding up.
+            models.Index(
+                fields=["tenant", "hour"],
+                condition=Q(is_sum=False),
+                name="tally_to_sum",
+            ),
         ]
 
     def __str__(self) -> str:

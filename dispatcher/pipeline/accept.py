@@ -26,6 +26,7 @@ from dispatcher.models.insert import insert_missing
 from dispatcher.pipeline.owe import Call, Owing, owe, write_owed
 from dispatcher.pipeline.route import Route, routes_of
 from dispatcher.pipeline.summarise import note_recorded
+from dispatcher.pipeline.tally import hour_at, hour_of
 from dispatcher.values import Cdr
 
 if TYPE_CHECKING:
@@ -108,14 +109,23 @@ class _Intake:
 
 
 def accept(
-    tenant: Tenant, cdrs: Sequence[Cdr], *, source: str, now: dt.datetime
+    tenant: Tenant,
+    cdrs: Sequence[Cdr],
+    *,
+    source: str,
+    now: dt.datetime,
+    rejected: int = 0,
 ) -> Accepted:
     """Stores CDRs of a tenant and makes the deliveries that its webhooks are owed.
 
     The same uid with the same content is a duplicate, also within one call; with other
-    content it is kept as a revision and counts as accepted. Raises StorageUnavailable.
+    content it is kept as a revision and counts as accepted. `rejected` is how many
+    records came with them and were refused: they are counted, too, and may be all that
+    there is. Raises StorageUnavailable.
     """
-    return _committed(lambda: _accept(tenant, cdrs, source, now))
+    owing = Owing(tenant.pk, now)
+    owing.tallies.receive(hour_at(now), rejected=rejected)
+    return _committed(lambda: _accept(tenant, cdrs, source, owing))
 
 
 def ingest(
@@ -139,8 +149,12 @@ def ingest(
     cdrs = [record for record in records if isinstance(record, Cdr)]
     bad = [record for record in records if isinstance(record, Undecodable)]
 
+    owing = Owing(tenant.pk, now)
+    # What a PBX repeats is quarantined again: it is answered so, and counted so.
+    owing.tallies.receive(hour_at(now), quarantined=len(bad))
+
     def store() -> Ingested:
-        taken = _accept(tenant, cdrs, pbx, now)
+        taken = _accept(tenant, cdrs, pbx, owing)
         for record in bad:
             _quarantine(
                 record,
@@ -193,26 +207,26 @@ def _turn() -> Iterator[None]:
         _WRITER.release()
 
 
-def _accept(
-    tenant: Tenant, cdrs: Sequence[Cdr], source: str, now: dt.datetime
-) -> Accepted:
+def _accept(tenant: Tenant, cdrs: Sequence[Cdr], source: str, owing: Owing) -> Accepted:
     if not cdrs:
+        owing.tallies.write()
         return Accepted(0, 0)
-    intake = _Intake(tenant, source, now, routes_of(tenant), Owing(tenant.pk, now))
+    now = owing.now
+    intake = _Intake(tenant, source, now, routes_of(tenant), owing)
     first, later = _by_uid(_row(intake, cdr) for cdr in cdrs)
     stored = _insert(intake, [row for row, _ in first.values()])
-    changed, duplicates = 0, 0
+    new = []
     for uid, (row, cdr) in first.items():
         if stored[uid].id == row.id:
+            new.append(row.id)
             _owe(intake, row.id, row.call_end, cdr)
         else:
             later.insert(0, (row, cdr))
-    for row, cdr in later:
-        if _revise(intake, stored[row.uid], row, cdr):
-            changed += 1
-        else:
-            duplicates += 1
-    write_owed(intake.owing)
+    owing.tallies.accept(new)
+    changed = sum(_revise(intake, stored[row.uid], row, cdr) for row, cdr in later)
+    duplicates = len(later) - changed
+    owing.tallies.receive(hour_at(now), revised=changed, duplicates=duplicates)
+    write_owed(owing)
     note_recorded(tenant, intake.recorded, now)
     accepted = len(cdrs) - duplicates
     log.info(
@@ -222,9 +236,9 @@ def _accept(
         accepted=accepted,
         revisions=changed,
         duplicates=duplicates,
-        deliveries=len(intake.owing.deliveries),
+        deliveries=len(owing.deliveries),
     )
-    return Accepted(accepted, duplicates, intake.owing.wake)
+    return Accepted(accepted, duplicates, owing.wake)
 
 
 def _row(intake: _Intake, cdr: Cdr) -> tuple[_CdrRow, Cdr]:
@@ -321,6 +335,7 @@ def _revise(intake: _Intake, known: _Known, row: _CdrRow, cdr: Cdr) -> bool:
         content_hash=row.content_hash,
         received_at=intake.now,
     )
+    intake.owing.tallies.add(hour_of(known.id), {"revisions": 1})
     _owe(intake, known.id, row.call_end, cdr, revision=revision.number)
     return True
 

@@ -1,29 +1,30 @@
 """Notes what webhooks are owed of a tenant's calls, and writes it: in one place.
 
-Whoever takes calls in, or hands out calls that were taken in before, collects an `Owing`
+What becomes of each call at each webhook is counted with it, for the balance. Whoever takes calls in, or hands out calls that were taken in before, collects an `Owing`
 and writes it in the transaction of the change that it is about. Decodes nothing, opens
 no transaction, publishes nothing.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db.models import F
 
 from dispatcher.models import Delivery, OwedCdr, Webhook
 from dispatcher.models.ids import uuid7
 from dispatcher.models.insert import insert
-from dispatcher.pipeline.route import wanted_by
+from dispatcher.pipeline.route import DROPPED, MATCHED, fate_of
+from dispatcher.pipeline.tally import Tallies, hour_of
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
     from uuid import UUID
 
-    from dispatcher.pipeline.route import Route
+    from dispatcher.pipeline.route import Fate, Route
     from dispatcher.values import Cdr
 
 
@@ -63,26 +64,37 @@ class OwedRow(NamedTuple):
 class Owing:
     """What is owed of calls of one tenant, not yet written.
 
-    `dropped` counts calls by webhooks that are switched off; `wake` holds those that
-    have something to do now, and their lanes.
+    `wake` holds the webhooks that have something to do now, and their lanes. `asked` and
+    `fates` count, by the hour of the calls, how many a webhook was asked about and what
+    became of them; `tallies` is what they are written into, with what else there is.
     """
 
     tenant_id: UUID
     now: dt.datetime
     owed: list[OwedRow] = field(default_factory=list)
     deliveries: list[DeliveryRow] = field(default_factory=list)
-    dropped: Counter[UUID] = field(default_factory=Counter)
     wake: dict[UUID, str] = field(default_factory=dict)
+    asked: dict[tuple[int, Route], int] = field(
+        default_factory=lambda: defaultdict(int)
+    )
+    fates: dict[tuple[int, Route, Fate], int] = field(
+        default_factory=lambda: defaultdict(int)
+    )
+    tallies: Tallies = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tallies = Tallies(self.tenant_id)
 
 
 def owe(owing: Owing, routes: Sequence[Route], call: Call) -> int:
     """Notes what the webhooks that want this record are owed; of how many that is true."""
     before = len(owing.owed)
-    for route in wanted_by(call.cdr, routes):
-        if call.revision and not route.on_update:
-            continue
-        if not route.takes_calls:
-            owing.dropped[route.webhook_id] += 1
+    hour, is_revision = hour_of(call.id), call.revision > 0
+    for route in routes:
+        fate = fate_of(call.cdr, route, is_revision=is_revision)
+        owing.asked[hour, route] += 1
+        owing.fates[hour, route, fate] += 1
+        if fate is not MATCHED:
             continue
         _owe_one(owing, route, call)
         # A feed goes by the clock: a call gives it nothing to do yet.
@@ -116,5 +128,27 @@ def write_owed(owing: Owing) -> None:
         next_attempt_at=owing.now,
     )
     insert(OwedCdr, OwedRow._fields, owing.owed)
-    for webhook_id, count in sorted(owing.dropped.items()):
+    _count(owing)
+    owing.tallies.write()
+
+
+def _count(owing: Owing) -> None:
+    for (hour, route), count in owing.asked.items():
+        owing.tallies.add(hour, {"calls": count}, webhook=route.webhook_id)
+    dropped: dict[UUID, int] = defaultdict(int)
+    for (hour, route, fate), count in owing.fates.items():
+        named = _named(route, fate, count)
+        owing.tallies.add(hour, named, webhook=route.webhook_id)
+        if fate is DROPPED:
+            dropped[route.webhook_id] += count
+    for webhook_id, count in sorted(dropped.items()):
         Webhook.objects.filter(pk=webhook_id).update(dropped=F("dropped") + count)
+
+
+def _named(route: Route, fate: Fate, count: int) -> dict[str, Any]:
+    """As it stands in a tally; a test by the filter that it was made of."""
+    if isinstance(fate, str):
+        return {fate: count}
+    kept_out_by = route.filters[route.tests.index(fate)]
+    text = f"{kept_out_by.field}:{kept_out_by.op}:{kept_out_by.value}"
+    return {"filtered": {text: count}}

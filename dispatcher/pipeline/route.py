@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db.models import Q
 
-from dispatcher.filters.match import passes, tests_of
+from dispatcher.filters.match import first_failing, tests_of
 from dispatcher.models import Webhook
 from dispatcher.payloads.registry import style
 from dispatcher.values import Filter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from uuid import UUID
 
     from django.db.models import QuerySet
@@ -26,8 +25,16 @@ if TYPE_CHECKING:
     from dispatcher.models import Tenant
     from dispatcher.values import Cdr
 
+    Fate = str | Test
+
 # Workspaces are in the billing feed, whoever sold their licence (webex.txt).
 PLACE: Final = "Place"
+# What becomes of a record at a webhook, other than that one of its filters fails:
+# dropped is what it would have got if it were switched on.
+MATCHED: Final = "matched"
+DROPPED: Final = "dropped"
+NOT_BILLED: Final = "not_billed"
+NOT_UPDATED: Final = "not_updated"
 # Of a webhook and, of those that it has, one filter.
 _COLUMNS: Final = (
     *("pk", "style", "resource", "on_update", "active", "when_disabled", "lane"),
@@ -35,13 +42,17 @@ _COLUMNS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """A webhook as routing sees it; `tests` are its filters, compiled."""
+    """A webhook as routing sees it; `tests` are its filters, compiled, in their order.
+
+    Each is itself alone: what becomes of calls is counted by it, a hundred times a call.
+    """
 
     webhook_id: UUID
     bundles: str
     billing: bool
+    filters: tuple[Filter, ...]
     tests: tuple[Test, ...]
     on_update: bool
     takes_calls: bool
@@ -88,6 +99,7 @@ def _route(webhook: tuple[Any, ...], filters: tuple[Filter, ...]) -> Route:
         webhook_id=webhook_id,
         bundles=style(style_name).bundles,
         billing=_billed_only(style_name, resource),
+        filters=filters,
         tests=tests_of(filters),
         on_update=on_update,
         takes_calls=active or when_disabled == "hold",
@@ -96,13 +108,19 @@ def _route(webhook: tuple[Any, ...], filters: tuple[Filter, ...]) -> Route:
     )
 
 
-def wanted_by(cdr: Cdr, routes: Sequence[Route]) -> list[Route]:
-    """The routes whose filters all hold; those that drop it are among them."""
-    return [
-        route
-        for route in routes
-        if passes(cdr, route.tests) and (not route.billing or is_billed(cdr))
-    ]
+def fate_of(cdr: Cdr, route: Route, *, is_revision: bool) -> Fate:
+    """What becomes of a record at a webhook; one word, or the test that it fails first.
+
+    Revisions are asked of no filter where the webhook does not want any.
+    """
+    if is_revision and not route.on_update:
+        return NOT_UPDATED
+    failing = first_failing(cdr, route.tests)
+    if failing is not None:
+        return failing
+    if route.billing and not is_billed(cdr):
+        return NOT_BILLED
+    return MATCHED if route.takes_calls else DROPPED
 
 
 def takes_billed_only(webhook: Webhook) -> bool:
