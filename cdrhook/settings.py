@@ -348,6 +348,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 2.0,
         "options": {"expires": 4},
     },
+    "sum-up": {
+        "task": "dispatcher.sum_up",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "sweep-summaries": {
         "task": "dispatcher.sweep_summaries",
         "schedule": 2.0,

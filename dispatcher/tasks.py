@@ -30,6 +30,7 @@ from dispatcher.pipeline import notify, replay
 from dispatcher.pipeline import summarise as summarising
 from dispatcher.pipeline.drain import Drainer
 from dispatcher.pipeline.outbound import send_out, utc_now
+from dispatcher.pipeline.sum_up import sum_up
 from dispatcher.pipeline.sweep import (
     cancel_orphans,
     fail_forgotten_tests,
@@ -220,6 +221,12 @@ def sweep_summaries() -> None:
     """Has the call summaries stepped whose time has come."""
     if summarising.mind_the_packages(utc_now()):
         _queue_steps()
+
+
+@shared_task(name="dispatcher.sum_up")
+def sum_up_tallies() -> None:
+    """Makes one row an hour of what was counted request by request."""
+    sum_up()
 
 
 # The worker process ---------------------------------------------------------------------
