@@ -156,6 +156,9 @@ CDRHOOK_TRANSCRIPTION_URL = env.str(
 CDRHOOK_SUMMARY_URL = env.str("CDRHOOK_SUMMARY_URL", "https://api.openai.com/v1")
 CDRHOOK_SUMMARY_MODEL = env.str("CDRHOOK_SUMMARY_MODEL", "gpt-5.4-mini")
 
+# Hours that calls are kept where their tenant does not say; none: for ever.
+CDRHOOK_KEEP_CDRS_HOURS = env.int("CDRHOOK_KEEP_CDRS_HOURS", None)
+
 # Seconds between two marks of a feed: the documented 5 minutes; shorter to try it out.
 CDRHOOK_FEED_SECONDS = env.int("CDRHOOK_FEED_SECONDS", 300)
 
@@ -352,6 +355,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "dispatcher.sum_up",
         "schedule": 60.0,
         "options": {"expires": 60},
+    },
+    "retain": {
+        "task": "dispatcher.retain",
+        "schedule": 60.0,
+        "options": {"expires": 60, "queue": "slow"},
     },
     "sweep-summaries": {
         "task": "dispatcher.sweep_summaries",

@@ -14,6 +14,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.files.storage import storages
 
+from dispatcher.models.tenancy import SHORTEST_RETENTION_HOURS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -107,6 +109,21 @@ def check_services(**_: Any) -> Iterable[CheckMessage]:
             " CDRHOOK_SUMMARY_URL has.",
             id="cdrhook.E006",
         )
+
+
+@register
+def check_retention(**_: Any) -> list[CheckMessage]:
+    """Calls must be kept for as long as webex.txt promises their records."""
+    hours = settings.CDRHOOK_KEEP_CDRS_HOURS
+    if hours is None or hours >= SHORTEST_RETENTION_HOURS:
+        return []
+    return [
+        Error(
+            f"CDRHOOK_KEEP_CDRS_HOURS is {hours}",
+            hint=f"Unset it, or set it to {SHORTEST_RETENTION_HOURS} or more.",
+            id="cdrhook.E020",
+        )
+    ]
 
 
 @register

@@ -18,7 +18,12 @@ import structlog
 from celery import current_app, shared_task
 from celery.signals import celeryd_after_setup, worker_shutdown
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    close_old_connections,
+    connection,
+)
 from kombu import Connection
 from kombu.exceptions import KombuError
 from kombu.pools import producers
@@ -27,6 +32,7 @@ from redis.exceptions import RedisError
 from dispatcher import broker
 from dispatcher.models import Webhook
 from dispatcher.pipeline import notify, replay
+from dispatcher.pipeline import retain as retention
 from dispatcher.pipeline import summarise as summarising
 from dispatcher.pipeline.drain import Drainer
 from dispatcher.pipeline.outbound import send_out, utc_now
@@ -59,6 +65,7 @@ NOTICES_QUEUED_SECONDS: Final = 10
 _drainer: Drainer | None = None
 _telling = threading.Lock()
 _stopping = threading.Event()
+_retaining = threading.Lock()
 
 
 # Publishing ---------------------------------------------------------------------------
@@ -200,6 +207,25 @@ def tell() -> None:
             notify.tell(clock=utc_now)
         finally:
             _telling.release()
+
+
+@shared_task(name="dispatcher.retain")
+def retain() -> None:
+    """Deletes what tenants keep no longer; one of this process does so at a time."""
+    if not _retaining.acquire(blocking=False):
+        return
+    try:
+        for _ in retention.retain(utc_now, pause=_rest):
+            if _stopping.is_set():
+                break
+    finally:
+        _retaining.release()
+
+
+def _rest(seconds: float) -> None:
+    """Without a connection, which others may need."""
+    close_old_connections()
+    _stopping.wait(seconds)
 
 
 @shared_task(name="dispatcher.summarise")

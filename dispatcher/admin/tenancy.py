@@ -81,6 +81,10 @@ class TenantAdmin(OwnerAdmin):
         "time_zone",
         "max_webhooks",
         "recording_link_hours",
+        "keep_cdrs_hours",
+        "keep_deliveries_hours",
+        "keep_quarantine_hours",
+        "keep_recordings_hours",
     )
 
     def may(self, request: HttpRequest, verb: str) -> bool:

@@ -130,6 +130,13 @@ class Tenant(models.Model):
     def __str__(self) -> str:
         return self.external_id
 
+    def clean(self) -> None:
+        """Raises ValidationError for deliveries that were to outlive their calls."""
+        cdrs, deliveries = self.keep_cdrs_hours, self.keep_deliveries_hours
+        if cdrs is not None and deliveries is not None and deliveries > cdrs:
+            reason = "Deliveries are kept no longer than their calls."
+            raise ValidationError({"keep_deliveries_hours": reason})
+
 
 class Membership(models.Model):
     """A user's role at a partner or a tenant (webex.txt: full administrator).

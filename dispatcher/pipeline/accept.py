@@ -23,6 +23,7 @@ from dispatcher.adapters.registry import adapter
 from dispatcher.models import CdrRevision, QuarantinedRecord, StoredCdr
 from dispatcher.models.ids import uuid7
 from dispatcher.models.insert import insert_missing
+from dispatcher.pipeline.known import CHUNK, known_among
 from dispatcher.pipeline.owe import Call, Owing, owe, write_owed
 from dispatcher.pipeline.route import Route, routes_of
 from dispatcher.pipeline.summarise import note_recorded
@@ -215,15 +216,19 @@ def _accept(tenant: Tenant, cdrs: Sequence[Cdr], source: str, owing: Owing) -> A
     intake = _Intake(tenant, source, now, routes_of(tenant), owing)
     first, later = _by_uid(_row(intake, cdr) for cdr in cdrs)
     stored = _insert(intake, [row for row, _ in first.values()])
+    gone = _take_back(intake, first, stored)
     new = []
     for uid, (row, cdr) in first.items():
-        if stored[uid].id == row.id:
+        if uid not in gone and stored[uid].id == row.id:
             new.append(row.id)
             _owe(intake, row.id, row.call_end, cdr)
         else:
             later.insert(0, (row, cdr))
     owing.tallies.accept(new)
-    changed = sum(_revise(intake, stored[row.uid], row, cdr) for row, cdr in later)
+    changed = sum(
+        row.uid not in gone and _revise(intake, stored[row.uid], row, cdr)
+        for row, cdr in later
+    )
     duplicates = len(later) - changed
     owing.tallies.receive(hour_at(now), revised=changed, duplicates=duplicates)
     write_owed(owing)
@@ -319,11 +324,35 @@ def _insert(intake: _Intake, rows: list[_CdrRow]) -> dict[str, _Known]:
     }
 
 
+def _take_back(
+    intake: _Intake,
+    first: Mapping[str, tuple[_CdrRow, Cdr]],
+    stored: Mapping[str, _Known],
+) -> set[str]:
+    """Deletes again what is known of a record that is gone; returns those uids.
+
+    A uid that nobody holds was inserted beside a deletion: it is gone as well.
+    """
+    new = [uid for uid, (row, _) in first.items() if _is_new(row, stored.get(uid))]
+    gone = known_among(intake.tenant.pk, new)
+    if gone:
+        keys = [stored[uid].id for uid in gone]
+        for start in range(0, len(keys), CHUNK):
+            some = StoredCdr.objects.filter(pk__in=keys[start : start + CHUNK])
+            some._raw_delete(connection.alias)
+    return gone | (first.keys() - stored.keys())
+
+
+def _is_new(row: _CdrRow, holder: _Known | None) -> bool:
+    return holder is not None and holder.id == row.id
+
+
 def _revise(intake: _Intake, known: _Known, row: _CdrRow, cdr: Cdr) -> bool:
     """Keeps other content of a known uid. False: nothing new in it."""
     if row.content_hash == known.content_hash:
         return False
-    StoredCdr.objects.select_for_update().filter(pk=known.id).first()
+    if StoredCdr.objects.select_for_update().filter(pk=known.id).first() is None:
+        return False  # deleted meanwhile, and its uid known
     revisions = CdrRevision.objects.filter(cdr_id=known.id)
     if revisions.filter(content_hash=row.content_hash).exists():
         return False

@@ -111,3 +111,10 @@ def test_what_is_wrong_for_the_outside_world_is_told_at_deployment(
 
     assert ids(deploy=True) == {f"cdrhook.{expected}"}
     assert ids() == set()
+
+
+@pytest.mark.parametrize(("hours", "expected"), [(47, {"cdrhook.E020"}), (48, set())])
+def test_calls_are_kept_for_48_hours_at_least(settings, hours, expected):
+    settings.CDRHOOK_KEEP_CDRS_HOURS = hours
+
+    assert ids() == expected

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from django.core.management.base import CommandParser
 
 
+KEPT = ("cdrs", "deliveries", "quarantine", "recordings")
+
+
 class Command(AnsweringCommand):
     """Answers {"id", "external_id", "name"}."""
 
@@ -23,6 +26,13 @@ class Command(AnsweringCommand):
         parser.add_argument("--partner", metavar="ID", help="the partner that it is of")
         parser.add_argument("--time-zone", default="UTC", metavar="TZ")
         parser.add_argument("--max-webhooks", type=int, metavar="N")
+        for what in KEPT:
+            parser.add_argument(
+                f"--keep-{what}-hours",
+                type=int,
+                metavar="N",
+                help="then they are deleted; left out: kept",
+            )
 
     def answer(self, **options: Any) -> Answer:
         """Makes it; its external id must be new."""
@@ -33,6 +43,7 @@ class Command(AnsweringCommand):
             partner=None if partner_id is None else partner_with_id(partner_id),
             time_zone=options["time_zone"],
             max_webhooks=options["max_webhooks"],
+            **{name: options[name] for name in (f"keep_{w}_hours" for w in KEPT)},
         )
         tenant.full_clean()
         tenant.save()
