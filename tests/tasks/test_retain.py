@@ -20,7 +20,7 @@ def looked(monkeypatch):
             steps.append(number)
             yield Retained(calls=number)
 
-    monkeypatch.setattr(tasks.retention, "retain", three)
+    monkeypatch.setattr("dispatcher.pipeline.retain.retain", three)
     return steps
 
 
