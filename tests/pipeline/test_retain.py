@@ -26,10 +26,12 @@ from dispatcher.models import (
 )
 from dispatcher.models.ids import uuid7
 from dispatcher.pipeline import resend, retain
+from dispatcher.pipeline.balance import balance
 from dispatcher.pipeline.forget import among
 from dispatcher.pipeline.known import forget_old
 from dispatcher.pipeline.purge import LONGEST_REST_SECONDS
 from dispatcher.pipeline.retain import Retained, hours_of
+from dispatcher.pipeline.tally import hour_at
 from tests.pipeline.conftest import call, claim_all, finish
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
@@ -373,3 +375,18 @@ def test_a_step_reads_by_indexes(kept, globex, webhook_of, now):
         ]
 
     assert not any("Seq Scan on dispatcher_storedcdr" in plan for plan in plans)
+
+
+def test_the_balance_adds_up_when_calls_are_gone(kept, webhook_of, take, send, now):
+    send(webhook_of(kept, retries=0), "c-1", status=500)
+    take(kept, call("c-2"))
+    assert passed().calls == 1
+    take(kept, call("c-1"))
+
+    hour = hour_at(dt.datetime.now(dt.UTC))
+    hours = [*range(hour_at(now), hour_at(now) + 2), *range(hour - 1, hour + 2)]
+    told = balance(kept, min(hours), max(hours) + 1)
+
+    assert told.totals.differences == []
+    assert told.totals.gone["calls"] == 1
+    assert told.totals.records["duplicates"] == 1
