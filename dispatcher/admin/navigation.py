@@ -9,6 +9,8 @@ from django.contrib import admin
 from django.templatetags.static import static
 from django.urls import reverse
 
+from dispatcher.admin.scope import scope_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -75,7 +77,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         # unfold compares by "is part of the path", which is true of every page.
         "active": request.path == index,
     }
-    groups[0]["items"] = [overview, *groups[0]["items"]]  # type: ignore[misc]  # lists of entries
+    balance = {
+        "title": "Balance",
+        "icon": "balance",
+        "link": reverse("admin:balance"),
+        "permission": lambda request: scope_of(request).anybody,
+    }
+    groups[0]["items"] = [overview, balance, *groups[0]["items"]]  # type: ignore[misc]  # lists of entries
     return groups
 
 

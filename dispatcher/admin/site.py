@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, URLResolver, include, path, reverse
 from django.utils import timezone
 
+from dispatcher.admin.balance import balance_page
 from dispatcher.admin.overview import overview
 from dispatcher.admin.scope import scope_of, scoped
 from dispatcher.admin.unfolded import AdminSite, ModelAdmin
@@ -53,7 +54,12 @@ class CdrhookAdminSite(AdminSite):
             for pattern in super().get_urls()
             if getattr(pattern, "name", None) != "view_on_site"
         ]
-        return [*_redirects(), *map(_moved, known)]
+        balance = path("balance/", self.admin_view(self.balance), name="balance")
+        return [*_redirects(), balance, *map(_moved, known)]
+
+    def balance(self, request: HttpRequest) -> TemplateResponse:
+        """Whether what came in and what became of it add up."""
+        return balance_page(request, self)
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -14,6 +14,7 @@ from ninja.operation import Operation
 from pydantic import BaseModel, TypeAdapter
 
 from dispatcher.api import (
+    balance,
     body,
     cdrs,
     deliveries,
@@ -86,7 +87,16 @@ api = _Described(
     urls_namespace="api",
 )
 problems.register(api)
-for module in (cdrs, ingest, webhooks, replays, deliveries, recordings, health):
+for module in (
+    cdrs,
+    ingest,
+    webhooks,
+    replays,
+    deliveries,
+    balance,
+    recordings,
+    health,
+):
     api.add_router("", module.router)
 
 _patterns, _, _namespace = api.urls

@@ -190,12 +190,12 @@ def test_a_user_without_membership_is_told_why_there_is_nothing(world: World) ->
     [
         (
             "partner viewer",
-            {"Overview", "Deliveries", "CDRs", "Webhooks", "Quarantine", "Tenants",
+            {"Overview", "Balance", "Deliveries", "CDRs", "Webhooks", "Quarantine", "Tenants",
              "Partners", "API tokens", "Call summaries"},
         ),
         (
             "tenant administrator",
-            {"Overview", "Deliveries", "CDRs", "Webhooks", "Quarantine", "Tenants",
+            {"Overview", "Balance", "Deliveries", "CDRs", "Webhooks", "Quarantine", "Tenants",
              "API tokens", "Call summaries", "Integrations"},
         ),
         ("staff without membership", {"Overview"}),

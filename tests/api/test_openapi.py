@@ -46,6 +46,7 @@ def test_it_describes_every_documented_path():
         "POST /api/v1/replays/{replay_id}/cancel",
         "POST /api/v1/webhooks/{webhook_id}/secret/rotate",
         "GET /api/v1/deliveries",
+        "GET /api/v1/balance",
         "GET /api/v1/deliveries/{delivery_id}",
         "POST /api/v1/deliveries/{delivery_id}/redeliver",
         "POST /api/v1/deliveries/{delivery_id}/cancel",
