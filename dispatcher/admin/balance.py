@@ -156,20 +156,27 @@ def _sum(counts: Mapping[str, int]) -> int:
 # Webhooks -------------------------------------------------------------------------------
 
 
+# Why a webhook got none of what no filter kept out.
+_WHY: Final = {
+    "dropped": "dropped: it was off",
+    "not_billed": "not in the billing feed",
+    "not_updated": "changes, which it does not want",
+}
+
+
 def _webhook(its: AtWebhook, tenant: Tenant, day: dt.date) -> dict[str, Any]:
-    kept_out = [
-        *sorted(its.filtered.items()),
-        ("not in the billing feed", its.fates["not_billed"]),
-        ("changes are not wanted", its.fates["not_updated"]),
-    ]
+    host = host_of(its.url)
     return {
-        "host": host_of(its.url),
-        "page": reverse("admin:dispatcher_webhook_change", args=[its.webhook]),
+        "host": host,
+        "rest": its.url.partition(host)[2],
+        "page": ""
+        if its.is_deleted
+        else reverse("admin:dispatcher_webhook_change", args=[its.webhook]),
         "considered": its.considered,
         "not_considered": its.not_considered,
         "matched": its.fates["matched"],
-        "dropped": its.fates["dropped"],
-        "kept_out": [(why, count) for why, count in kept_out if count],
+        "filtered": sorted(its.filtered.items()),
+        "kept_out": [(why, its.fates[fate]) for fate, why in _WHY.items()],
         "states": [
             (name, count, _link(its, tenant, day, _STATES[name]) if count else "")
             for name, count in its.states.items()

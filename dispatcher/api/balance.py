@@ -34,6 +34,7 @@ class AtWebhookJson(BaseModel):
 
     webhook: str
     url: str
+    deleted: bool
     considered: int
     not_considered: int
     matched: int

@@ -21,7 +21,7 @@ from collections import Counter, defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -68,6 +68,11 @@ class Difference:
     webhook: UUID | None = None
 
 
+class _Webhook(NamedTuple):
+    url: str
+    is_deleted: bool
+
+
 @dataclass(frozen=True, slots=True)
 class AtWebhook:
     """What became of an hour's calls at one webhook.
@@ -77,6 +82,7 @@ class AtWebhook:
 
     webhook: UUID
     url: str
+    is_deleted: bool
     considered: int
     not_considered: int
     fates: Mapping[str, int]
@@ -124,11 +130,11 @@ def balance(
     with _snapshot():
         counted = _counted(tenant, since, until)
         found = standing.of_hours(tenant, since, until)
-        urls = _urls(counted, found, seen)
+        webhooks = _known(counted, found, seen)
         judged_since = _judged_since(tenant)
     hours = []
     for hour in sorted(counted.keys() | found.keys()):
-        told = _hour(hour, counted.get(hour, {}), found.get(hour, Standing()), urls)
+        told = _hour(hour, counted.get(hour, {}), found.get(hour, Standing()), webhooks)
         hours.append(told if hour >= judged_since else _unjudged(told))
     return Balance(hours, _totals(hours))
 
@@ -227,31 +233,37 @@ def _counted(tenant: Tenant, since: int, until: int) -> dict[int, Counts]:
     return counted
 
 
-def _urls(
+def _known(
     counted: Mapping[int, Counts], found: Mapping[int, Standing], seen: Q | None
-) -> dict[UUID, str]:
-    """The webhooks that are told of, with their URLs, deleted ones among them."""
+) -> dict[UUID, _Webhook]:
+    """The webhooks that are told of, deleted ones among them."""
     ids = {
         UUID(key) for counts in counted.values() for key in counts.get("webhooks", ())
     }
     ids |= {key for its in found.values() for key in its.webhooks}
-    webhooks = Webhook.objects.filter(pk__in=ids).values_list("pk", "url")
+    webhooks = Webhook.objects.filter(pk__in=ids)
     if seen is not None:
-        return dict(webhooks.filter(seen).order_by("pk"))
-    urls = dict(webhooks)
+        webhooks = webhooks.filter(seen)
+    known = {
+        key: _Webhook(url, deleted_at is not None)
+        for key, url, deleted_at in webhooks.values_list("pk", "url", "deleted_at")
+    }
     # Also one that is not there any more: it must not vanish from what must add up.
-    return {key: urls.get(key, "") for key in sorted(ids)}
+    told = ids if seen is None else known
+    return {key: known.get(key, _Webhook("", True)) for key in sorted(told)}
 
 
 # What must hold ---------------------------------------------------------------------------
 
 
-def _hour(hour: int, counts: Counts, found: Standing, urls: Mapping[UUID, str]) -> Hour:
+def _hour(
+    hour: int, counts: Counts, found: Standing, known: Mapping[UUID, _Webhook]
+) -> Hour:
     asked = counts.get("calls", 0) + counts.get("revisions", 0)
     counted = counts.get("webhooks", {})
     webhooks = [
-        _at_webhook(key, url, counted.get(str(key), {}), found.webhooks.get(key), asked)
-        for key, url in urls.items()
+        _at_webhook(key, its, counted.get(str(key), {}), found.webhooks.get(key), asked)
+        for key, its in known.items()
         if str(key) in counted or key in found.webhooks
     ]
     differences = [*_of_records(counts, found)]
@@ -268,7 +280,7 @@ def _hour(hour: int, counts: Counts, found: Standing, urls: Mapping[UUID, str]) 
 
 def _at_webhook(
     webhook_id: UUID,
-    url: str,
+    its: _Webhook,
     counts: Counts,
     states: Mapping[str, int] | None,
     asked: int,
@@ -276,7 +288,8 @@ def _at_webhook(
     considered = counts.get("calls", 0)
     return AtWebhook(
         webhook=webhook_id,
-        url=url,
+        url=its.url,
+        is_deleted=its.is_deleted,
         considered=considered,
         # Some may be considered twice that came in the moment when it was made, and
         # that it was given afterwards.

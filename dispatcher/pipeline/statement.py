@@ -75,6 +75,7 @@ def _webhook(its: AtWebhook) -> dict[str, Any]:
     return {
         "webhook": str(its.webhook),
         "url": its.url,
+        "deleted": its.is_deleted,
         "considered": its.considered,
         "not_considered": its.not_considered,
         **its.fates,

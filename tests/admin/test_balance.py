@@ -66,7 +66,7 @@ def test_it_names_the_filter_that_kept_calls_out(
 ):
     response = admin_client.get(PAGE, {"tenant": "acme", "day": _today()})
 
-    assert "1 dir:eq:inbound" in _text(response)
+    assert "1 by dir:eq:inbound" in _text(response)
 
 
 def test_a_number_leads_to_the_deliveries_behind_it(
@@ -94,7 +94,7 @@ def test_an_hour_that_does_not_add_up_is_red_and_says_why(
 
 def test_an_hour_can_be_looked_at_by_itself(admin_client: Client, received: Webhook):
     hour = StoredCdr.objects.latest("pk").accepted_at.hour
-    asked = {"tenant": "acme", "day": _today()}
+    asked: dict[str, Any] = {"tenant": "acme", "day": _today()}
 
     its = admin_client.get(PAGE, {**asked, "hour": hour}).context
     another = admin_client.get(PAGE, {**asked, "hour": (hour + 1) % 24}).context

@@ -34,7 +34,7 @@ def at(webhook: Webhook, tenant: Tenant | None = None) -> dict[str, Any]:
     [found] = [
         one for one in totals(owner)["webhooks"] if one["webhook"] == str(webhook.pk)
     ]
-    skipped = {"webhook", "url"}
+    skipped = {"webhook", "url", "deleted"}
     return {key: value for key, value in found.items() if value and key not in skipped}
 
 
