@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.db import connections
+from django.db import connections, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,10 +52,19 @@ def create_superuser(say: Callable[[str], None]) -> None:
     password = os.environ.get("DJANGO_SUPERUSER_PASSWORD", "")
     if username and password:
         if not users.filter(username=username).exists():
-            users.create_superuser(username, password=password)
+            _create(username, password)
             say(f"made the admin user {username}")
     elif not users.exists():
         say(
             "nobody can log in to the admin yet: set DJANGO_SUPERUSER_USERNAME and"
             " DJANGO_SUPERUSER_PASSWORD, or run `cdrhook createsuperuser`"
         )
+
+
+def _create(username: str, password: str) -> None:
+    # Models cannot be imported before Django is set up.
+    from dispatcher.pipeline import audit
+
+    with transaction.atomic(), audit.acting(lambda: audit.Actor("command up")):
+        user = get_user_model().objects.create_superuser(username, password=password)
+        audit.note("made", user, now=timezone.now(), after=audit.values_of(user))

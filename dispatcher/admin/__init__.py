@@ -18,6 +18,7 @@ admin.site = sites.site = CdrhookAdminSite()
 
 PAGES: Final = (
     "accounts",
+    "audit",
     "call_summaries",
     "cdrs",
     "deliveries",

@@ -14,12 +14,13 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import ValidationError
 
+from dispatcher.admin.audited import password_noted
 from dispatcher.admin.unfolded import ModelAdmin, TabularInline
 from dispatcher.models import Membership
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
     UnfoldedUserAdmin = DjangoUserAdmin[User]
     MembershipModelForm = forms.ModelForm[Membership]
@@ -96,6 +97,13 @@ class UserAdmin(UnfoldedUserAdmin):
         (None, {"fields": ("username", "email", "password1", "password2", "is_staff")}),
     )
 
+    def user_change_password(
+        self, request: HttpRequest, id: str, form_url: str = ""
+    ) -> HttpResponse:
+        """Notes that it was changed, in the transaction that changes it."""
+        with password_noted(User.objects.filter(pk=_as_key(id))):
+            return super().user_change_password(request, id, form_url)
+
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """A user who is made here is to log in here."""
         return {"is_staff": True, **super().get_changeform_initial_data(request)}
@@ -111,6 +119,10 @@ class UserAdmin(UnfoldedUserAdmin):
         if user.is_superuser:
             return "operator"
         return ", ".join(map(str, user.memberships.all())) or "none"
+
+
+def _as_key(text: str) -> int:
+    return int(text) if text.isdecimal() else 0
 
 
 # Django's own admin registers both when it is imported, which was above.

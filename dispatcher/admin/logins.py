@@ -16,6 +16,7 @@ from axes.handlers.database import AxesDatabaseHandler
 from axes.models import AccessAttempt
 from django.conf import settings
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import Sum
 from django.http import HttpResponse
 from django.utils import timezone
@@ -24,6 +25,7 @@ from dispatcher.admin.labels import label
 from dispatcher.admin.moments import both
 from dispatcher.admin.scope import ScopedAdmin
 from dispatcher.admin.unfolded import ModelAdmin
+from dispatcher.pipeline import audit
 
 if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
@@ -153,7 +155,11 @@ class LoginAttemptAdmin(ScopedAdmin, ModelAdmin):
     @admin.action(description="Unlock", permissions=["unlock"])
     def unlock(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Forgets failures, so that the user may try again at once."""
-        count, _ = queryset.delete()
+        with transaction.atomic():
+            for attempt in queryset:
+                thing = audit.Thing(kind="login", text=attempt.username or "")
+                audit.note("unlocked", thing, now=timezone.now())
+            count, _ = queryset.delete()
         messages.success(request, f"Forgotten: {count}.")
 
     @admin.display(description="State")

@@ -44,6 +44,7 @@ _GROUPS: Final = (
             ("Schedules", "schedule", "django_celery_beat.periodictask"),
             ("Users", "person", "auth.user"),
             ("Failed logins", "lock_clock", "axes.accessattempt"),
+            ("Audit log", "history", "dispatcher.auditentry"),
         ),
     ),
 )

@@ -30,6 +30,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import BinaryField, ForeignKey, Model, Q, UUIDField
 
+from dispatcher.admin.audited import AuditedAdmin
 from dispatcher.models import Membership, Partner, Tenant
 from dispatcher.models.encryption import EncryptedTextField
 
@@ -38,11 +39,11 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
 
-    from dispatcher.admin.unfolded import ModelAdmin, TabularInline
+    from dispatcher.admin.unfolded import TabularInline
 
     OwnedFormBase = forms.ModelForm[Any]
 else:
-    ModelAdmin = TabularInline = OwnedFormBase = object
+    TabularInline = OwnedFormBase = object
 
 NOTHING: Final = Q(pk__in=())
 # What stands in a history for users whose names are not for the reader.
@@ -161,7 +162,7 @@ def _may_be_asked(model: type[Model], lookup: str) -> bool:
     return True
 
 
-class ScopedAdmin(ModelAdmin):
+class ScopedAdmin(AuditedAdmin):
     """Limits a page to what is in the user's scope; see the top of this module."""
 
     tenant_path: ClassVar[str] = ""
@@ -252,7 +253,7 @@ class ScopedAdmin(ModelAdmin):
         response = super().history_view(request, object_id, extra_context)
         scope, context = scope_of(request), getattr(response, "context_data", None)
         if context is not None and not scope.operator:
-            own = _own_users(scope)
+            own = own_users(scope)
             for entry in context["action_list"]:
                 if entry.user_id not in own:
                     entry.user = User(username=SOMEBODY)
@@ -292,7 +293,8 @@ def _django(request: HttpRequest, page: Any, verb: str, *obj: Any) -> bool:
     return bool(getattr(page, f"has_{verb}_permission")(request, *obj))
 
 
-def _own_users(scope: Scope) -> set[int]:
+def own_users(scope: Scope) -> set[int]:
+    """The keys of the users whose names are a member's to read."""
     members = Membership.objects.filter(scope.rows("tenant", "partner"))
     return set(members.values_list("user_id", flat=True))
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, URLResolver, include, path, reverse
 from django.utils import timezone
 
+from dispatcher.admin.audited import password_noted
 from dispatcher.admin.balance import balance_page
 from dispatcher.admin.overview import overview
 from dispatcher.admin.scope import scope_of, scoped
@@ -60,6 +62,13 @@ class CdrhookAdminSite(AdminSite):
     def balance(self, request: HttpRequest) -> TemplateResponse:
         """Whether what came in and what became of it add up."""
         return balance_page(request, self)
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Notes that users have changed their own."""
+        with password_noted(User.objects.filter(pk=request.user.pk or 0)):
+            return super().password_change(request, extra_context)
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

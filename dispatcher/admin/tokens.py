@@ -17,6 +17,7 @@ from dispatcher.admin.moments import both
 from dispatcher.admin.scope import OwnedForm, ScopedAdmin, scope_of
 from dispatcher.admin.unfolded import CheckboxesWidget, ModelAdmin
 from dispatcher.models import ApiToken
+from dispatcher.pipeline import tokens
 
 if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
@@ -141,8 +142,8 @@ class TokenAdmin(ScopedAdmin, ModelAdmin):
     @admin.action(description="Revoke", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
         """Ends tokens at once; one that was revoked before stays as it is."""
-        count = ApiToken.revoke(queryset, timezone.now())
-        messages.success(request, f"Revoked: {count}.")
+        revoked = tokens.revoke(queryset, now=timezone.now())
+        messages.success(request, f"Revoked: {revoked}.")
 
     # Columns -------------------------------------------------------------------------
 

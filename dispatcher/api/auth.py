@@ -23,6 +23,7 @@ from dispatcher.api.problems import CHALLENGE, Problem, at_fault, not_found
 from dispatcher.client_address import subscriber_address
 from dispatcher.models import ApiToken, Partner, Tenant
 from dispatcher.models.tenancy import EXTERNAL_ID_PATTERN
+from dispatcher.pipeline import audit
 
 log = structlog.get_logger(__name__)
 
@@ -150,6 +151,7 @@ def _caller(request: HttpRequest, text: str, scope: str) -> Caller | None:
                 f' scope="{scope}"'
             },
         )
+    audit.name_actor(f"token …{token.hint}")
     return Caller(token.tenant, token.partner)
 
 

@@ -18,7 +18,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError
 
 from dispatcher.models import Partner, Tenant
-from dispatcher.pipeline import replay
+from dispatcher.pipeline import audit, replay
 from dispatcher.pipeline.subscribe import RefusedError
 from dispatcher.values import FieldError
 
@@ -63,8 +63,10 @@ class AnsweringCommand(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Runs `answer` and prints what it returns, or why it failed."""
+        name = type(self).__module__.rpartition(".")[2]
         try:
-            answer = self.answer(**options)
+            with audit.acting(lambda: audit.Actor(f"command {name}")):
+                answer = self.answer(**options)
         except (Failure, RefusedError, ValidationError, DatabaseError) as error:
             self._fail(_failure(error), as_json=options["json"])
         else:

@@ -21,7 +21,7 @@ from django.db.models import Q
 
 from dispatcher.models import Integration, Membership, Tenant, Webhook
 from dispatcher.models.encryption import Unreadable
-from dispatcher.pipeline import subscribe
+from dispatcher.pipeline import audit, subscribe
 from dispatcher.pipeline.subscribe import RefusedError, WebhookDraft
 from dispatcher.values import FieldError
 
@@ -94,10 +94,17 @@ def save(tenant: Tenant, user: User, wish: Wish, *, now: dt.datetime) -> Changed
         if errors:
             raise RefusedError(errors)
         integration = _of(tenant, user) or Integration(tenant=tenant, user=user)
-        is_new = integration._state.adding
+        is_new, before = integration._state.adding, audit.values_of(integration)
         columns = _take(integration, wish, now)
         integration.save(
             update_fields=None if is_new else [*sorted(columns), "updated_at"]
+        )
+        audit.note(
+            "made" if is_new else "changed",
+            integration,
+            now=now,
+            before=before,
+            after=audit.values_of(integration),
         )
         changed = _follow(integration, now)
     # Names of settings, never what they hold.
@@ -127,6 +134,7 @@ def switch_off(integration: Integration, *, now: dt.datetime) -> Changed:
         if not on.update(switched_on_at=None, updated_at=now):
             return Changed(integration)
         integration.switched_on_at = None
+        audit.note("switched off", integration, now=now)
         changed = _follow(integration, now)
     _log("integration.switched_off", integration)
     return changed
@@ -139,6 +147,7 @@ def remove(integration: Integration, *, now: dt.datetime) -> Changed:
     """
     key = integration.pk
     with _tenant_locked(integration.tenant):
+        audit.note("deleted", integration, now=now)
         Integration.objects.filter(pk=key).delete()
         changed = _follow(integration, now)
     _log("integration.removed", integration)

@@ -19,7 +19,7 @@ from dispatcher.models import Attempt, Delivery, Webhook
 from dispatcher.models.bulk import update_rows
 from dispatcher.models.fixed import SIZES, FixedQuery, chunked_rows, some_ids
 from dispatcher.models.insert import insert
-from dispatcher.pipeline import leases
+from dispatcher.pipeline import audit, leases
 from dispatcher.pipeline.claim import QUICK_MS
 from dispatcher.sending.retry import next_attempt
 
@@ -359,6 +359,8 @@ def _update_webhooks(
             else:
                 failures, failure_at = failures + 1, now
         gone = any(_is_gone(item, webhook) for item in items)
+        if gone and webhook.active:
+            _note_gone(webhook_id, now)
         changed.append(
             (
                 webhook_id,
@@ -370,6 +372,14 @@ def _update_webhooks(
             )
         )
     update_rows(Webhook, _WRITTEN, changed)
+
+
+def _note_gone(webhook_id: UUID, now: dt.datetime) -> None:
+    webhook = Webhook.objects.defer("secret", "previous_secret").get(pk=webhook_id)
+    was, on, off = {"answer": None}, {"active": True}, {"active": False}
+    audit.note(
+        "changed", webhook, now=now, before={**was, **on}, after={"answer": GONE, **off}
+    )
 
 
 def _speed(items: Sequence[Ended], webhook: _Webhook) -> tuple[str, int, int]:

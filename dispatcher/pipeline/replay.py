@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import structlog
+from django.db import transaction
 from django.db.models import Q
 
 from dispatcher.models import Delivery, Replay, Webhook
+from dispatcher.pipeline import audit
+from dispatcher.pipeline.outbound import utc_now
 from dispatcher.pipeline.replay_pace import LONGEST_WAIT, MOST
 from dispatcher.pipeline.replay_step import count, step
 
@@ -143,7 +146,9 @@ def start(replay: Replay, *, now: dt.datetime, by: str = "") -> Started:
     if not replay.total:
         return Started(0)
     replay.created_by, replay.next_step_at = by[:200], now
-    replay.save(force_insert=True)
+    with transaction.atomic():
+        replay.save(force_insert=True)
+        _note("replay started", replay, now)
     log.info(
         "replay.started",
         replay=str(replay.pk),
@@ -192,10 +197,22 @@ def _change(
 ) -> bool:
     """Changes it while it is in one of `states`; a step that is under way ends first."""
     replays = Replay.objects.filter(condition or Q(), pk=replay_id, state__in=states)
-    changed = bool(replays.update(**columns))
+    with transaction.atomic():
+        changed = bool(replays.update(**columns))
+        if changed:
+            replay = Replay.objects.select_related("webhook").get(pk=replay_id)
+            _note(f"replay {columns['state']}", replay, utc_now())
     if changed:
         log.info("replay.changed", replay=str(replay_id), state=columns["state"])
     return changed
+
+
+def _note(action: str, replay: Replay, now: dt.datetime) -> None:
+    """In its webhook's name; of a new one with what was asked for."""
+    asked = ("what", "since", "until", "states", "per_second", "total")
+    is_new = replay.state == Replay.RUNNING and replay.created_at == now
+    after = {name: getattr(replay, name) for name in asked} if is_new else None
+    audit.note(action, replay.webhook, now=now, after=after)
 
 
 # The beat's side ----------------------------------------------------------------------

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.db import transaction
+
 from dispatcher.models import Delivery, Webhook
+from dispatcher.pipeline import audit
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -22,11 +25,10 @@ def redeliver(delivery_id: UUID, now: dt.datetime) -> UUID | None:
     Returns the webhook to wake up; None: it is pending already, was a test, or its
     webhook has been deleted.
     """
-    delivery = Delivery.objects.filter(pk=delivery_id)
-    if not send_again(delivery, now):
-        return None
-    webhook_id: UUID = delivery.values_list("webhook_id", flat=True).get()
-    return webhook_id
+    with transaction.atomic():
+        if not send_again(Delivery.objects.filter(pk=delivery_id), now):
+            return None
+        return _noted("sent again", delivery_id, now)
 
 
 def cancel(delivery_id: UUID, now: dt.datetime) -> bool:
@@ -36,10 +38,29 @@ def cancel(delivery_id: UUID, now: dt.datetime) -> bool:
     delivery is delivered after all.
     """
     pending = Delivery.objects.filter(pk=delivery_id, state=Delivery.PENDING)
-    changed = pending.update(
-        state=Delivery.CANCELLED, next_attempt_at=None, ended_at=now
-    )
+    with transaction.atomic():
+        changed = pending.update(
+            state=Delivery.CANCELLED, next_attempt_at=None, ended_at=now
+        )
+        if changed:
+            _noted("cancelled", delivery_id, now)
     return bool(changed)
+
+
+def _noted(action: str, delivery_id: UUID, now: dt.datetime) -> UUID:
+    """Notes what was done to a delivery, as its webhook's owner's; gives the webhook."""
+    delivery = Delivery.objects.select_related("webhook").only(
+        "webhook__tenant_id", "webhook__partner_id"
+    )
+    webhook = delivery.get(pk=delivery_id).webhook
+    thing = audit.Thing(
+        kind="delivery",
+        id=str(delivery_id),
+        tenant_id=webhook.tenant_id,
+        partner_id=webhook.partner_id,
+    )
+    audit.note(action, thing, now=now)
+    return webhook.pk
 
 
 def send_again(deliveries: QuerySet[Delivery], now: dt.datetime) -> int:

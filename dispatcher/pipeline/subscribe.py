@@ -26,7 +26,7 @@ from dispatcher.models import (
     WebhookHeader,
 )
 from dispatcher.models.encryption import Unreadable
-from dispatcher.pipeline import marks
+from dispatcher.pipeline import audit, marks
 from dispatcher.pipeline.draft import (
     COLUMNS,
     OWNER,
@@ -103,6 +103,7 @@ def create_webhook(
             fed_until=marks.closed_by(now) if draft.style == "feed" else None,
         )
         _write_parts(webhook, draft, PARTS)
+        audit.note("made", webhook, now=now, after=audit.settings_of(draft_of(webhook)))
     log.info("webhook.created", webhook=str(webhook.pk), at=now.isoformat())
     return webhook, secret
 
@@ -123,7 +124,8 @@ def update_webhook(
     with transaction.atomic():
         _lock_owner(webhook)
         webhook = Webhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
-        draft = replace(draft_of(webhook), **changes)
+        before = draft_of(webhook)
+        draft = replace(before, **changes)
         if not by_integration:
             _refuse(refusals(draft, existing=webhook))
         columns = [name for name in COLUMNS if name in changes and name not in OWNER]
@@ -142,6 +144,13 @@ def update_webhook(
             columns += _exchange_secret(webhook, draft.secret, now)
         webhook.save(update_fields=[*columns, "updated_at"])
         _write_parts(webhook, draft, changes.keys())
+        audit.note(
+            "changed",
+            webhook,
+            now=now,
+            before=audit.settings_of(before),
+            after=audit.settings_of(draft),
+        )
     log.info("webhook.changed", webhook=str(webhook.pk), settings=sorted(changes))
     return webhook
 
@@ -174,6 +183,7 @@ def rotate_secret(
         webhook = Webhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
         columns = _exchange_secret(webhook, secret, now)
         webhook.save(update_fields=[*columns, "updated_at"])
+        audit.note("secret rotated", webhook, now=now)
     log.info("webhook.secret_rotated", webhook=str(webhook.pk))
     return secret, webhook.previous_secret_until
 
@@ -196,6 +206,7 @@ def delete_webhook(webhook: Webhook, *, now: dt.datetime) -> int:
     cancelled = cancel_pending(webhook, now)
     with transaction.atomic():
         rows.update(deleted_at=now, secret="", previous_secret="", mask_key="")
+        audit.note("deleted", webhook, now=now)
         WebhookHeader.objects.filter(webhook=webhook).delete()
     # What calls brought that were being accepted while it was closed.
     cancelled += cancel_pending(webhook, now)

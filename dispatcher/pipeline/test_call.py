@@ -19,6 +19,7 @@ from django.db import close_old_connections, transaction
 from dispatcher.models import Attempt, Delivery, Lease, Tenant, Webhook
 from dispatcher.models.delivery import LEASE
 from dispatcher.models.ids import uuid7
+from dispatcher.pipeline import audit
 from dispatcher.pipeline.claim import Claimed, keys_of, outgoing
 from dispatcher.pipeline.freeze import keep_request, rendered
 from dispatcher.pipeline.outbound import send_out, utc_now
@@ -140,6 +141,7 @@ def prepare_test_call(webhook: Webhook, now: dt.datetime) -> Claimed:
             deliveries=[str(delivery.pk)],
             for_test=True,
         )
+        audit.note("tested", webhook, now=now)
     return Claimed(
         delivery_id=delivery.pk,
         webhook_id=webhook.pk,

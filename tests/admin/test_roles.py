@@ -196,7 +196,7 @@ def test_a_user_without_membership_is_told_why_there_is_nothing(world: World) ->
         (
             "tenant administrator",
             {"Overview", "Balance", "Deliveries", "CDRs", "Webhooks", "Quarantine", "Tenants",
-             "API tokens", "Call summaries", "Integrations"},
+             "API tokens", "Call summaries", "Integrations", "Audit log"},
         ),
         ("staff without membership", {"Overview"}),
     ],

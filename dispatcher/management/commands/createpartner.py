@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.db import transaction
+from django.utils import timezone
+
 from dispatcher.management.output import Answer, AnsweringCommand
 from dispatcher.models import Partner
+from dispatcher.pipeline import audit
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
@@ -24,7 +28,11 @@ class Command(AnsweringCommand):
         """Makes it; names need not be unique."""
         partner = Partner(name=options["name"])
         partner.full_clean()
-        partner.save()
+        with transaction.atomic():
+            partner.save()
+            audit.note(
+                "made", partner, now=timezone.now(), after=audit.values_of(partner)
+            )
         return Answer(
             {"id": str(partner.pk), "name": partner.name},
             f"Partner {partner.name} made; its id is {partner.pk}.",

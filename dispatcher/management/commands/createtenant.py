@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.db import transaction
+from django.utils import timezone
+
 from dispatcher.management.output import Answer, AnsweringCommand, partner_with_id
 from dispatcher.models import Tenant
+from dispatcher.pipeline import audit
 
 if TYPE_CHECKING:
     from django.core.management.base import CommandParser
@@ -46,7 +50,11 @@ class Command(AnsweringCommand):
             **{name: options[name] for name in (f"keep_{w}_hours" for w in KEPT)},
         )
         tenant.full_clean()
-        tenant.save()
+        with transaction.atomic():
+            tenant.save()
+            audit.note(
+                "made", tenant, now=timezone.now(), after=audit.values_of(tenant)
+            )
         return Answer(
             {
                 "id": str(tenant.pk),

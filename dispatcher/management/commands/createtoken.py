@@ -21,6 +21,7 @@ from dispatcher.management.output import (
     owner_of,
 )
 from dispatcher.models import ApiToken
+from dispatcher.pipeline import tokens
 from dispatcher.values import FieldError
 
 if TYPE_CHECKING:
@@ -72,9 +73,7 @@ class Command(AnsweringCommand):
             expires_at=_end(options, timezone.now()),
             **{f"can_{scope}": scope in options["scope"] for scope in SCOPES},
         )
-        text = token.mint()
-        token.full_clean()
-        token.save()
+        text = tokens.make(token, now=timezone.now())
         return Answer({"token": text}, f"The token, shown this once:\n{text}")
 
 

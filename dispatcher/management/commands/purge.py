@@ -5,16 +5,24 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from django.db import transaction
+from django.utils import timezone
+
 from dispatcher.management.output import (
     Answer,
     AnsweringCommand,
     moment,
     tenant_called,
 )
+from dispatcher.pipeline import audit
 from dispatcher.pipeline.purge import Purged, purge_deliveries
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from django.core.management.base import CommandParser
+
+    from dispatcher.models import Tenant
 
 
 class Command(AnsweringCommand):
@@ -39,6 +47,7 @@ class Command(AnsweringCommand):
         """Deletes them, step by step."""
         name = options["tenant"]
         tenant = tenant_called(name) if name is not None else None
+        _note(options["before"], tenant)
         purged = Purged()
         for purged in purge_deliveries(options["before"], tenant=tenant):
             _tell(f"{purged.deliveries:,} deliveries purged")
@@ -47,6 +56,15 @@ class Command(AnsweringCommand):
             {"deliveries": purged.deliveries, "attempts": purged.attempts},
             f"{purged.deliveries} deliveries and {purged.attempts} attempts are gone.",
         )
+
+
+def _note(before: dt.datetime, tenant: Tenant | None) -> None:
+    """Before anything is gone: it may be ended after any step."""
+    thing = audit.Thing(
+        kind="deliveries", tenant_id=None if tenant is None else tenant.pk
+    )
+    with transaction.atomic():
+        audit.note("purged", thing, now=timezone.now(), after={"before": before})
 
 
 def _tell(text: str) -> None:

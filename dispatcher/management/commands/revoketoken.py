@@ -19,6 +19,7 @@ from dispatcher.management.output import (
     owner_of,
 )
 from dispatcher.models import ApiToken
+from dispatcher.pipeline import tokens
 from dispatcher.values import FieldError
 
 if TYPE_CHECKING:
@@ -50,8 +51,7 @@ class Command(AnsweringCommand):
 
     def answer(self, **options: Any) -> Answer:
         """Revokes what is valid; a token that was revoked before stays as it is."""
-        tokens = _meant(options)
-        revoked = ApiToken.revoke(tokens, timezone.now())
+        revoked = tokens.revoke(_meant(options), now=timezone.now())
         if not revoked:
             error = FieldError(_argument(options), "no token that is not revoked")
             raise Failure("Arguments are at fault.", error)
@@ -66,8 +66,8 @@ def _meant(options: dict[str, Any]) -> QuerySet[ApiToken]:
     if options["tenant"] is None and options["partner"] is None:
         error = FieldError("tenant", "or partner: say whose token it is")
         raise Failure("Arguments are at fault.", error)
-    tokens = ApiToken.objects.filter(**owner_of(options))
-    return tokens if options["all"] else tokens.filter(hint=options["ending"])
+    owned = ApiToken.objects.filter(**owner_of(options))
+    return owned if options["all"] else owned.filter(hint=options["ending"])
 
 
 def _argument(options: dict[str, Any]) -> str:
