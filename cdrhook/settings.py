@@ -162,6 +162,14 @@ CDRHOOK_KEEP_CDRS_HOURS = env.int("CDRHOOK_KEEP_CDRS_HOURS", None)
 # Seconds between two marks of a feed: the documented 5 minutes; shorter to try it out.
 CDRHOOK_FEED_SECONDS = env.int("CDRHOOK_FEED_SECONDS", 300)
 
+# Endpoint health: how long without a success until a webhook that fails is DOWN, how
+# often it is tried then, how fast it gets its backlog when it answers again, and for
+# how many hours that is held. Shorter clocks to try it out.
+CDRHOOK_DOWN_AFTER_SECONDS = env.float("CDRHOOK_DOWN_AFTER_SECONDS", 300.0)
+CDRHOOK_PROBE_SECONDS = env.float("CDRHOOK_PROBE_SECONDS", 60.0)
+CDRHOOK_RECOVERY_PER_SECOND = env.int("CDRHOOK_RECOVERY_PER_SECOND", 50)
+HELD_MAX_AGE = env.float("HELD_MAX_AGE", 72.0)
+
 # Django --------------------------------------------------------------------------------
 
 INSTALLED_APPS = [

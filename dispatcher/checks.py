@@ -140,6 +140,23 @@ def check_feed_clock(**_: Any) -> list[CheckMessage]:
     ]
 
 
+@register
+def check_health_clocks(**_: Any) -> Iterable[CheckMessage]:
+    """What endpoint health goes by must be times and a rate."""
+    for name in (
+        "CDRHOOK_DOWN_AFTER_SECONDS",
+        "CDRHOOK_PROBE_SECONDS",
+        "CDRHOOK_RECOVERY_PER_SECOND",
+        "HELD_MAX_AGE",
+    ):
+        if getattr(settings, name) <= 0:
+            yield Error(
+                f"{name} is {getattr(settings, name)}",
+                hint="Unset it, or set it to more than 0.",
+                id="cdrhook.E008",
+            )
+
+
 @register(Tags.security, deploy=True)
 def check_shortened_clock(**_: Any) -> Iterable[CheckMessage]:
     """Receivers of a feed count on the documented five minutes."""

@@ -31,7 +31,7 @@ from redis.exceptions import RedisError
 
 from dispatcher import broker
 from dispatcher.models import Webhook
-from dispatcher.pipeline import notify, replay
+from dispatcher.pipeline import held, notify, probes, replay
 from dispatcher.pipeline import retain as retention
 from dispatcher.pipeline import summarise as summarising
 from dispatcher.pipeline.drain import Drainer
@@ -195,6 +195,8 @@ def sweep() -> None:
         by_lane[lane].append(webhook_id)
     for lane, webhook_ids in by_lane.items():
         pass_on(webhook_ids, lane, 0.0)
+    pass_on(probes.grant(utc_now()), "slow", 0.0)
+    held.fail_held_too_long(utc_now())
     _queue_notices()
 
 

@@ -18,7 +18,6 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date
 
 from dispatcher.admin.labels import HELD
-from dispatcher.admin.overview import WAITING
 from dispatcher.admin.scope import Scope, as_uuid, scope_of
 from dispatcher.admin.unfolded import DropdownFilter, RangeDateFilter
 from dispatcher.models import Delivery, OwedCdr, StoredCdr, Webhook
@@ -42,6 +41,8 @@ ERROR_CLASSES: Final = (
     "protocol",
     "blocked",
     "interrupted",
+    "down",
+    "held",
     "internal",
     "cancelled",
 )
@@ -67,9 +68,9 @@ def in_state(state: str) -> Q:
     if state == "waiting":
         return pending
     if state == HELD:
-        return pending & of_webhooks(WAITING)
+        return pending & of_webhooks(Webhook.holding())
     if state == Delivery.PENDING:
-        return pending & of_webhooks(~WAITING)
+        return pending & of_webhooks(~Webhook.holding())
     return Q(state=state)
 
 

@@ -41,22 +41,17 @@ def label(text: str, colour: str = "") -> SafeString:
 
 
 def shown_state(delivery: Delivery) -> str:
-    """The state, or `held`: pending while its webhook is DOWN or inactive (DESIGN)."""
-    if delivery.state == delivery.PENDING and waits_for_webhook(delivery.webhook):
+    """The state, or `held`: pending while its webhook is off, or DOWN and set to hold."""
+    if delivery.state == delivery.PENDING and delivery.webhook.holds:
         return HELD
     return delivery.state
-
-
-def waits_for_webhook(webhook: Webhook) -> bool:
-    """True while nothing is sent to this webhook, except for a probe."""
-    return not webhook.active or webhook.health == "DOWN"
 
 
 def why_held(webhook: Webhook) -> str:
     """The reason why its pending deliveries wait, as a sentence."""
     if not webhook.active:
         return "Its webhook is switched off; it is sent when that is active again."
-    return "Its webhook is DOWN; it is sent when that answers a probe."
+    return "Its webhook is DOWN; it is sent when that answers a probe, or is the probe."
 
 
 def contents_of(delivery: Delivery) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db.models import Q
 from django.urls import reverse
 
-from dispatcher.admin.labels import host_of, label, owner_name, waits_for_webhook
+from dispatcher.admin.labels import host_of, label, owner_name
 from dispatcher.admin.moments import UNKNOWN, both
 from dispatcher.admin.paging import count_text, counted_up_to
 from dispatcher.admin.readonly import page_of
@@ -46,7 +46,6 @@ _MEANWHILE: Final = MappingProxyType(
         "fail": "calls fail at once",
     }
 )
-WAITING: Final = Q(active=False) | Q(health="DOWN")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def overview(scope: Scope, now: dt.datetime) -> dict[str, Any]:
 def _figures(scope: Scope, now: dt.datetime) -> list[Figure]:
     deliveries = _deliveries(scope)
     pending = deliveries.filter(state=Delivery.PENDING)
-    waiting = Webhook.objects.filter(WAITING)
+    waiting = Webhook.objects.filter(Webhook.holding())
     today = deliveries.filter(id__gte=first_id_at(now - DAY))
     return [
         _figure("pending", pending.exclude(webhook__in=waiting), "going out", "info"),
@@ -119,11 +118,11 @@ def _figure(
 def _unbundled(scope: Scope) -> list[Figure]:
     """Calls that no delivery carries yet: those that wait, and those that are held."""
     webhooks = webhooks_with_unbundled(scope.rows("tenant", "partner"))
-    held = [webhook for webhook in webhooks if waits_for_webhook(webhook)]
-    waiting = [webhook for webhook in webhooks if not waits_for_webhook(webhook)]
+    held = [webhook for webhook in webhooks if not webhook.active]
+    waiting = [webhook for webhook in webhooks if webhook.active]
     return [
         _calls("Calls waiting", waiting, "for a batch or window", "info"),
-        _calls("Calls held", held, "unbundled, webhook down or off", "warn"),
+        _calls("Calls held", held, "unbundled, webhook off", "warn"),
     ]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db.models import Count, F, IntegerField, OuterRef, Subquery
 
-from dispatcher.admin.labels import HELD, label, waits_for_webhook
+from dispatcher.admin.labels import HELD, label
 from dispatcher.admin.paging import COUNTED, count_text
 from dispatcher.models import OwedCdr, Webhook
 from dispatcher.payloads.registry import STYLES
@@ -31,7 +31,7 @@ def webhooks_with_unbundled(own: Q) -> list[Webhook]:
         .annotate(oldest=Subquery(oldest))
         .filter(oldest__isnull=False)
         .order_by()
-        .only("active", "health")
+        .only("active")
     )
 
 
@@ -68,7 +68,7 @@ def unbundled_status(webhook: Webhook) -> dict[str, Any] | None:
     if webhook.style not in BUNDLING:
         return None
     count = count_unbundled([webhook], COUNTED)
-    held = count > 0 and waits_for_webhook(webhook)
+    held = count > 0 and not webhook.active
     return {
         "title": f"Waiting for a {'batch' if webhook.style == 'batch' else 'window'}",
         "count": count_text(count, COUNTED),
@@ -81,8 +81,6 @@ def _why(webhook: Webhook) -> str:
     """Why they are not sent yet, as a sentence."""
     if not webhook.active:
         return "The webhook is switched off; they go on when it is active again."
-    if webhook.health == "DOWN":
-        return "The webhook is DOWN; they go on when it is up again."
     if webhook.style == "batch":
         size, seconds = webhook.batch_size, webhook.batch_seconds
         return (

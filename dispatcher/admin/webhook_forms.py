@@ -46,6 +46,11 @@ HELP_ABOUT_SIGNING: Final = (
     " The word none: requests are not signed."
 )
 
+HELP_ABOUT_DOWN: Final = (
+    "What becomes of calls while the webhook is DOWN: they wait, every one is tried, or"
+    " they fail at once."
+)
+
 HELP_ABOUT_ALLOWED: Final = (
     "Properties that are sent of a call, by the names that filters know (cliNum, dur,"
     " tags.NAME) or the API's (caller, dialer.campaign), with commas; none: everything."
@@ -82,6 +87,7 @@ class WebhookForm(OwnedForm, WebhookModelForm):
 
         model = Webhook
         fields: ClassVar = list(COLUMNS)
+        help_texts: ClassVar = {"when_down": HELP_ABOUT_DOWN}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""What the buttons of a webhook's page do: send a test, rotate the secret, delete.
+"""What the buttons of a webhook's page do: send a test, probe, rotate the secret.
 
 Each is a POST that calls one pipeline step and leads back to the page.
 """
@@ -14,13 +14,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
+from dispatcher import tasks
 from dispatcher.admin.attempts import attempt_row
 from dispatcher.admin.labels import label
 from dispatcher.admin.moments import absolute
 from dispatcher.admin.readonly import page_of
 from dispatcher.admin.scope import scope_of
 from dispatcher.models import Attempt, Delivery, Webhook
-from dispatcher.pipeline import subscribe
+from dispatcher.pipeline import probes, subscribe
 from dispatcher.pipeline import test_call as sample
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def patterns(model_admin: ModelAdmin) -> list[URLPattern]:
         )
         for address, name, step in (
             ("test", "test", _send_test),
+            ("probe", "probe", _probe),
             ("secret/rotate", "rotate", _rotate),
         )
     ]
@@ -71,6 +73,18 @@ def _send_test(request: HttpRequest, webhook: Webhook) -> str:
         messages.warning(request, "Too many test calls are under way; try again soon.")
         return ""
     return "?" + urlencode({TESTED: delivery.pk})
+
+
+def _probe(request: HttpRequest, webhook: Webhook) -> str:
+    if probes.probe_now(webhook):
+        tasks.wake_up([webhook.pk])
+        messages.success(
+            request,
+            "Its oldest pending delivery is tried now; if there is none, the next call.",
+        )
+    else:
+        messages.info(request, "It is not DOWN, or switched off: nothing to probe.")
+    return ""
 
 
 def _rotate(request: HttpRequest, webhook: Webhook) -> str:

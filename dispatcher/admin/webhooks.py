@@ -46,10 +46,12 @@ from dispatcher.models import (
     WebhookFilter,
     WebhookHeader,
 )
-from dispatcher.pipeline import subscribe
+from dispatcher.pipeline import probes, subscribe
 from dispatcher.pipeline.draft import COLUMNS, OF_INTEGRATION
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from django.http import HttpRequest
 
 PRIVACY: Final = (
@@ -273,6 +275,7 @@ def status(webhook: Any) -> dict[str, Any]:
         "id": str(webhook.pk),
         "labels": state_labels(webhook),
         "down_since": both(webhook.down_since, now) if webhook.down_since else "",
+        "next_probe": _next_probe(webhook, now),
         "succeeded": both(webhook.last_success_at, now),
         "failed": both(webhook.last_failure_at, now),
         "failures_in_a_row": webhook.failures_in_a_row,
@@ -283,7 +286,18 @@ def status(webhook: Any) -> dict[str, Any]:
         "deliveries": reverse("admin:dispatcher_delivery_changelist")
         + f"?webhook={webhook.pk}",
         "test": reverse("admin:dispatcher_webhook_test", args=[webhook.pk]),
+        "probe": reverse("admin:dispatcher_webhook_probe", args=[webhook.pk]),
         "rotate": reverse("admin:dispatcher_webhook_rotate", args=[webhook.pk]),
         "page": page_of(webhook),
         "of_integration": webhook.of_integration,
     }
+
+
+def _next_probe(webhook: Webhook, now: dt.datetime) -> str:
+    """When it is tried next; "" where it is not DOWN or every call is tried."""
+    at = probes.next_probe_at(webhook, now)
+    if at is None:
+        return ""
+    if not webhook.pending_count:  # type: ignore[attr-defined]  # annotated by the list
+        return "with the next call"
+    return both(at, now)

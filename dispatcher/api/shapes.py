@@ -15,12 +15,10 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from dispatcher.api.problems import not_found
-from dispatcher.models import Attempt, Delivery, OwedCdr
+from dispatcher.models import Attempt, Delivery, OwedCdr, Webhook
 
 # Held is derived (DESIGN: The words): no rows are written when a webhook goes down.
-HELD: Final = Q(state=Delivery.PENDING) & (
-    Q(webhook__health="DOWN") | Q(webhook__active=False)
-)
+HELD: Final = Q(state=Delivery.PENDING) & Webhook.holding("webhook__")
 # Within the calendar's ends whatever offset is applied.
 _YEARS: Final = range(1970, 9999)
 
@@ -160,11 +158,8 @@ def _delivery_json(delivery: Delivery, uids: list[str]) -> dict[str, Any]:
 
 
 def state_of(delivery: Delivery) -> str:
-    """Its state; a pending one is held while its webhook is down or inactive."""
-    webhook = delivery.webhook
-    if delivery.state == Delivery.PENDING and (
-        webhook.health == "DOWN" or not webhook.active
-    ):
+    """Its state; a pending one is held while its webhook is off, or DOWN and holds."""
+    if delivery.state == Delivery.PENDING and delivery.webhook.holds:
         return "held"
     return delivery.state
 

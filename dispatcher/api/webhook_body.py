@@ -6,10 +6,13 @@ Judges types and names only; which settings go together is for pipeline.draft to
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
+from django.utils import timezone
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from dispatcher.api.problems import Problem, listed
+from dispatcher.api.shapes import iso
 from dispatcher.models import Webhook
+from dispatcher.pipeline.probes import next_probe_at
 from dispatcher.values import FieldError, Filter
 
 MASKED: Final = "***"
@@ -120,6 +123,8 @@ class WebhookChanges(BaseModel):
     tenant: str | None = Field(None, description="Read-only")
     partner: str | None = Field(None, description="Read-only")
     health: str | None = Field(None, description="Read-only")
+    down_since: str | None = Field(None, description="Read-only, passed over")
+    next_probe_at: str | None = Field(None, description="Read-only, passed over")
     secret_set: bool | None = Field(None, description="Read-only")
 
 
@@ -150,6 +155,8 @@ class WebhookJson(BaseModel):
     when_disabled: str
     active: bool
     health: str
+    down_since: str | None = None
+    next_probe_at: str | None = None
     batch_size: int
     batch_seconds: int
     resource: str
@@ -206,6 +213,8 @@ def webhook_json(webhook: Webhook) -> dict[str, Any]:
     options["allowed_fields"] = webhook.allowed_fields
     if webhook.mask == "digits":
         options["mask_digits"] = webhook.mask_digits
+    options["down_since"] = iso(webhook.down_since)
+    options["next_probe_at"] = iso(next_probe_at(webhook, timezone.now()))
     if webhook.late_records != "send":
         options["late_records"] = webhook.late_records
     return shown | {name: value for name, value in options.items() if value}

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from dispatcher import tasks
 from dispatcher.api.auth import ApiRequest, Bearer, TenantName
-from dispatcher.api.problems import not_found
+from dispatcher.api.problems import Problem, not_found
 from dispatcher.api.shapes import (
     AttemptJson,
     MomentText,
@@ -29,7 +29,7 @@ from dispatcher.api.webhook_body import (
     webhook_json,
 )
 from dispatcher.models import Partner, Tenant, Webhook
-from dispatcher.pipeline import subscribe
+from dispatcher.pipeline import probes, subscribe
 from dispatcher.pipeline.test_call import test_call
 
 router = Router(tags=["Webhooks"])
@@ -168,6 +168,27 @@ def try_webhook(
         "response_headers": attempt.response_headers,
         "response_body": bytes(attempt.response_body).decode("utf-8", "replace"),
     }
+
+
+@router.post(
+    "/api/v1/webhooks/{webhook_id}/probe",
+    auth=Bearer("manage"),
+    response={202: WebhookJson},
+    exclude_unset=True,
+    summary="Try a webhook that is DOWN now",
+)
+def probe(
+    request: ApiRequest, webhook_id: str, tenant: TenantName = None
+) -> Status[dict[str, Any]]:
+    """With its oldest pending delivery, else with the next; it spends no try.
+
+    409 where it is not DOWN, is switched off, or has every call tried anyway.
+    """
+    webhook = _one(request, tenant, webhook_id)
+    if not probes.probe_now(webhook):
+        raise Problem(409, "Only a webhook that is DOWN, active and holds is probed.")
+    tasks.wake_up([webhook.pk])
+    return Status(202, webhook_json(_one(request, tenant, webhook_id)))
 
 
 @router.post(

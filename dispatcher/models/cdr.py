@@ -200,8 +200,6 @@ class OwedCdr(models.Model):
             return "the webhook was deleted before it was sent"
         if not self.webhook.active:
             return "it is held before its batch or window: the webhook is switched off"
-        if self.webhook.health == "DOWN":
-            return "it is held before its batch or window: the webhook is DOWN"
         return "it waits for its batch or window"
 
 

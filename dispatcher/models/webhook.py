@@ -266,6 +266,17 @@ class Webhook(models.Model):
         return f"{self.style} to {self.url}"
 
     @property
+    def holds(self) -> bool:
+        """Whether what is pending is held: it is off, or DOWN and set to hold."""
+        return not self.active or (self.health == "DOWN" and self.when_down == "hold")
+
+    @staticmethod
+    def holding(path: str = "") -> Q:
+        """The same of rows; `path` leads to their webhook: `webhook__`."""
+        off = Q(**{f"{path}active": False})
+        return off | Q(**{f"{path}health": "DOWN", f"{path}when_down": "hold"})
+
+    @property
     def accepted_statuses(self) -> frozenset[int]:
         """Statuses beside 200 and 201 that confirm receipt for this webhook."""
         return frozenset(int(text) for text in self.also_accept.split(",") if text)

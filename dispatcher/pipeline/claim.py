@@ -31,14 +31,15 @@ from dispatcher.models.fixed import (
 )
 from dispatcher.models.webhook import MAX_IN_FLIGHT
 from dispatcher.payloads.registry import style
+from dispatcher.pipeline import health, held, probes, recovery
 from dispatcher.pipeline.bundle import bundle
 from dispatcher.pipeline.freeze import Contents, contents_of, requests_of
 from dispatcher.pipeline.leases import (
     NOTHING,
     Held,
     Taking,
-    held,
     take,
+    under_way_of,
     write_requests,
 )
 from dispatcher.values import Outgoing, RenderedRequest
@@ -61,6 +62,9 @@ RUN_MS: Final = 250
 MOST_TOGETHER: Final = 100
 # CDRs in bundles that are rendered in one transaction.
 MOST_CDRS: Final = 2000
+# What `capacity` calls the probes of webhooks that are DOWN, which have a share of the
+# slow lane.
+PROBES: Final = "probes"
 # How long a webhook whose secrets cannot be read is left alone.
 LOOK_AGAIN: Final = dt.timedelta(seconds=60)
 
@@ -80,6 +84,8 @@ class Claimed:
     outgoing: Outgoing
     # Its request is in the lease only, until the result is recorded.
     is_first: bool = False
+    # Tried to see whether its webhook answers again.
+    probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +135,7 @@ class _Plan:
     under_way: Held
     has_more: bool
     bundle_at: dt.datetime | None
+    probe: bool = False
 
     @property
     def fresh(self) -> list[_Due]:
@@ -156,14 +163,14 @@ def claim_together(
     A webhook that is not known to be fast is claimed one delivery a run; a fast one
     gets runs of up to 50. `capacity` is how many more runs each lane can take here; a
     lane that is not in it is served elsewhere. `reserve` of it is for webhooks that
-    are known to be fast. One transaction: it ends with about 100 deliveries, and a
-    webhook that bundles is claimed by itself.
+    are known to be fast; PROBES is how many probes may start. One transaction: it ends
+    with about 100 deliveries, and a webhook that bundles is claimed by itself.
     """
     left, plans = dict(capacity), list[_Plan]()
     claims, later, alone = list[Claim](), list[UUID](), list[UUID]()
     with transaction.atomic():
         webhooks, with_own = _locked(webhook_ids)
-        under_way = held(webhooks, now) if webhooks else {}
+        under_way = under_way_of(webhooks, now) if webhooks else {}
         for webhook_id in webhook_ids:
             if (webhook := webhooks.get(webhook_id)) is None:
                 continue
@@ -173,39 +180,116 @@ def claim_together(
             if sum(len(plan.rows) for plan in plans) >= MOST_TOGETHER:
                 later.append(webhook_id)
                 continue
-            room = left.get(webhook.lane, 0)
-            if reserve and webhook.quick_answers < QUICK_ANSWERS:
-                room -= reserve.get(webhook.lane, 0)
+            room = _room_for(webhook, left, reserve or {})
             planned = _planned(webhook, now, room, under_way.get(webhook_id, NOTHING))
             if isinstance(planned, Claim):
                 claims.append(planned)
                 continue
             plans.append(planned)
             left[webhook.lane] -= math.ceil(len(planned.rows) / planned.size)
+            if planned.probe and PROBES in left:
+                left[PROBES] -= 1
         claims += _leased(plans, with_own, now)
     return Together(tuple(claims), tuple(later), tuple(alone))
 
 
+def _room_for(
+    webhook: Webhook, left: Mapping[str, int], reserve: Mapping[str, int]
+) -> int | None:
+    """How many runs may start; None: none of its lane ever does here."""
+    if webhook.lane not in left:
+        return None
+    room = left[webhook.lane]
+    if _sends_only_probes(webhook):
+        return min(room, left.get(PROBES, room))
+    if webhook.quick_answers < QUICK_ANSWERS:
+        room -= reserve.get(webhook.lane, 0)
+    return room
+
+
+def _sends_only_probes(webhook: Webhook) -> bool:
+    return webhook.health == health.DOWN and webhook.when_down != "try"
+
+
 def _planned(
-    webhook: Webhook, now: dt.datetime, room: int, under_way: Held
+    webhook: Webhook, now: dt.datetime, room: int | None, under_way: Held
 ) -> _Plan | Claim:
+    if _sends_only_probes(webhook):
+        return _while_down(webhook, now, room, under_way)
     if (paced_until := _paced_until(webhook, now)) is not None:
         return Claim(webhook.pk, webhook.lane, wait_until=paced_until)
-    if room <= 0:
+    if room is None or room <= 0:
         return Claim(webhook.pk, webhook.lane, no_room=True)
     bundle_at = bundle(webhook, now)
-    size, count, unclaimed = _room(webhook, under_way)
+    size, count, unclaimed = _room(webhook, now, under_way)
     wanted = min(size * min(count, room), unclaimed)
     most = max(1, _most_deliveries(webhook))
     if wanted == 0:
         # Whatever ends next makes room and has this webhook looked at again.
         return Claim(webhook.pk, webhook.lane, wait_until=bundle_at)
-    rows = _due(webhook, now, under_way, limit=min(wanted, most))
+    limit = min(wanted, most)
+    rows = _due(webhook, now, under_way, limit=limit)
+    _end_recovery(webhook, now, rows, under_way, limit)
     if not rows:
         wait_until = _sooner(_earliest(webhook, under_way), bundle_at)
         return Claim(webhook.pk, webhook.lane, wait_until=wait_until)
     has_more = most <= len(rows) < wanted
     return _Plan(webhook, rows, size, under_way, has_more, bundle_at)
+
+
+def _end_recovery(
+    webhook: Webhook,
+    now: dt.datetime,
+    rows: Sequence[_Due],
+    under_way: Held,
+    limit: int,
+) -> None:
+    if recovery.is_over(
+        webhook,
+        [row.next_attempt_at for row in rows],
+        now,
+        is_all=len(rows) < limit,
+        is_idle=not under_way.deliveries,
+    ):
+        health.is_back(webhook, now)
+
+
+def _while_down(
+    webhook: Webhook, now: dt.datetime, room: int | None, under_way: Held
+) -> _Plan | Claim:
+    """Of a webhook that is DOWN: bundles go on being made, and a probe may be sent.
+
+    It says no time to look at it again: the sweep does, a few at a time.
+    """
+    bundle_at = bundle(webhook, now)
+    again = now if bundle_at is not None and bundle_at <= now else None
+    granted = probes.is_granted(webhook, now)
+    if granted and room is None:
+        return Claim(webhook.pk, webhook.lane, wait_until=again, no_room=True)
+    row = _probe(webhook, now, under_way) if granted and room and room > 0 else None
+    if webhook.when_down == "fail":
+        spared = under_way.deliveries | ({row.id} if row is not None else set())
+        again = now if held.fail_while_down(webhook, now, spared) else again
+    if row is not None:
+        return _Plan(webhook, [row], 1, under_way, False, again, probe=True)
+    return Claim(webhook.pk, webhook.lane, wait_until=again)
+
+
+def _probe(webhook: Webhook, now: dt.datetime, under_way: Held) -> _Due | None:
+    """The delivery that is tried to see whether the webhook answers again."""
+    row = next(map(_Due._make, _HEAD.rows(webhook.pk)), None)
+    if row is None:
+        return None
+    webhook.probed_at = now
+    webhook.save(update_fields=["probed_at"])
+    if under_way.deliveries:
+        return None  # what is under way shows it as well
+    spent_no_try = row.attempt_count - row.tries
+    if webhook.ordered or not probes.is_refused(
+        row.last_error_class, spent_no_try, now
+    ):
+        return row
+    return next(map(_Due._make, _TAIL.rows(webhook.pk)), row)
 
 
 def _leased(
@@ -228,7 +312,9 @@ def _leased(
             keys = _keys(webhook, headers[webhook.pk], now)
         except UndecryptableError as error:
             _postpone(plan.rows, str(error), now)
-            wait_until = _sooner(_earliest(webhook, plan.under_way), plan.bundle_at)
+            wait_until = plan.bundle_at
+            if not plan.probe:
+                wait_until = _sooner(_earliest(webhook, plan.under_way), wait_until)
             claims.append(Claim(webhook.pk, webhook.lane, wait_until=wait_until))
             continue
         requests = _requests(plan, contents, dict(custom_data[webhook.pk]), now)
@@ -291,7 +377,6 @@ def _locked_query(size: int) -> FixedQuery:
         lambda *ids: (
             Webhook.objects.select_for_update(no_key=True)
             .filter(pk__in=ids, active=True, deleted_at__isnull=True)
-            .exclude(health="DOWN")
             .order_by("pk")
             .values_list(*_COLUMNS, _HAS_HEADERS, _HAS_CUSTOM_DATA)
         ),
@@ -299,17 +384,17 @@ def _locked_query(size: int) -> FixedQuery:
     )
 
 
-def _room(webhook: Webhook, under_way: Held) -> tuple[int, int, int]:
+def _room(webhook: Webhook, now: dt.datetime, under_way: Held) -> tuple[int, int, int]:
     """How many deliveries a run may hold, how many runs may start, and with how many."""
-    at_a_time = 1 if webhook.ordered else webhook.max_in_flight
+    at_a_time = recovery.runs_at_a_time(webhook, now)
     runs = max(0, at_a_time - under_way.runs)
-    if webhook.max_per_second is not None:
-        runs = min(runs, _burst(webhook.max_per_second))
     size = _run_size(webhook)
-    if size == 1:
-        most = max(MAX_CLAIMED, at_a_time) - len(under_way.deliveries)
-        return 1, runs, max(0, most)
-    return size, runs, max(0, MAX_CLAIMED - len(under_way.deliveries))
+    most = max(MAX_CLAIMED, at_a_time) if size == 1 else MAX_CLAIMED
+    most = max(0, most - len(under_way.deliveries))
+    if (rate := recovery.per_second(webhook, now)) is not None:
+        runs, size = min(runs, _burst(rate)), min(size, _burst(rate))
+        most = min(most, _burst(rate))
+    return size, runs, most
 
 
 def _run_size(webhook: Webhook) -> int:
@@ -346,6 +431,7 @@ class _Due(NamedTuple):
     request_content_type: str
     request_body: bytes | None
     request_headers: dict[str, str]
+    last_error_class: str
 
     def is_due(self, now: dt.datetime, too_far: dt.datetime) -> bool:
         """As `Delivery.due` says it."""
@@ -386,6 +472,12 @@ def _pending(webhook_id: UUID) -> QuerySet[Delivery]:
 
 _HEAD: Final = FixedQuery(
     lambda webhook_id: _pending(webhook_id).values_list(*_Due._fields)[:1], SOME_ID
+)
+
+
+_TAIL: Final = FixedQuery(
+    lambda webhook_id: _pending(webhook_id).reverse().values_list(*_Due._fields)[:1],
+    SOME_ID,
 )
 
 
@@ -432,16 +524,16 @@ def _burst(max_per_second: int) -> int:
 def _paced_until(webhook: Webhook, now: dt.datetime) -> dt.datetime | None:
     """When the webhook's pace lets the next request start; None: now."""
     until = webhook.paced_until
-    if webhook.max_per_second is None or until is None:
+    if until is None or recovery.per_second(webhook, now) is None:
         return None
     # No pace is longer than a second; what is further ahead is a clock set back.
     return until if now < until <= now + dt.timedelta(seconds=1) else None
 
 
 def _pace(webhook: Webhook, sent: int, now: dt.datetime) -> dt.datetime | None:
-    if webhook.max_per_second is None:
+    if (rate := recovery.per_second(webhook, now)) is None:
         return None
-    webhook.paced_until = now + dt.timedelta(seconds=sent / webhook.max_per_second)
+    webhook.paced_until = now + dt.timedelta(seconds=sent / rate)
     webhook.save(update_fields=["paced_until"])
     return webhook.paced_until
 
@@ -537,6 +629,7 @@ def _runs(
                     webhook, row.id, requests.get(row.id) or row.request(), keys
                 ),
                 is_first=row.id in unwritten,
+                probe=plan.probe,
             )
             for row in run
         ]

@@ -39,7 +39,7 @@ from django.db import (
     connections,
 )
 
-from dispatcher.pipeline.claim import Claim, Claimed, claim_together
+from dispatcher.pipeline.claim import PROBES, Claim, Claimed, claim_together
 from dispatcher.pipeline.record import (
     Ended,
     Recorded,
@@ -367,10 +367,13 @@ class Drainer:
         """How many more runs each lane of this process can take."""
         taken = Counter("slow" if run.straggles else run.lane for run in self._runs)
         left = self._most_runs - len(self._runs)
-        return {
+        room = {
             lane: min(limit - taken[lane], left)
             for lane, limit in self._threads.items()
         }
+        # Webhooks that are DOWN take no more than a quarter of the lane from live ones.
+        probing = sum(run.probes for run in self._runs)
+        return {**room, PROBES: self._threads.get("slow", 0) // 4 - probing}
 
     def _slow_down(self, hanging: Sequence[Run]) -> None:
         """Requests hang: their webhooks go to the slow lane, at once."""

@@ -83,7 +83,9 @@ def take(taking: Sequence[Taking], until: dt.datetime) -> None:
     )
 
 
-def held(webhooks: Mapping[UUID, Webhook], now: dt.datetime) -> dict[UUID, Held]:
+def under_way_of(
+    webhooks: Mapping[UUID, Webhook], now: dt.datetime
+) -> dict[UUID, Held]:
     """What is under way of each; what has run out is taken over, told as interrupted.
 
     The caller holds the webhooks' locks.

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import Count
 
 from dispatcher.models import Attempt, Delivery, Webhook
 from dispatcher.models.bulk import update_rows
 from dispatcher.models.fixed import SIZES, FixedQuery, chunked_rows, some_ids
 from dispatcher.models.insert import insert
-from dispatcher.pipeline import audit, leases
+from dispatcher.pipeline import audit, health, leases
 from dispatcher.pipeline.claim import QUICK_MS
-from dispatcher.sending.retry import next_attempt
+from dispatcher.pipeline.health import Health
+from dispatcher.sending.retry import WAIT_STEP, next_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -60,22 +62,26 @@ def record(ended: Sequence[Ended], *, now: dt.datetime) -> Recorded:
         ours = _ours(ended, held)
         rows = _locked_deliveries(ours)
         kept = [item for item in ours if item.claimed.delivery_id in rows]
-        changes = [
-            _next_state(
-                item,
-                webhooks[item.claimed.webhook_id],
-                rows[item.claimed.delivery_id],
-            )
-            for item in kept
-        ]
-        insert(Attempt, _ATTEMPT, [_attempt(item) for item in kept])
+        healths = {pk: _health_of(pk, row) for pk, row in webhooks.items()}
+        judge = _Judge(webhooks, healths, _trials(kept, webhooks), now)
+        judged = [judge.of(item, rows[item.claimed.delivery_id]) for item in kept]
+        changes = [one.state for one in judged]
+        insert(
+            Attempt,
+            _ATTEMPT,
+            [
+                _attempt(item, probe=one.probe)
+                for item, one in zip(kept, judged, strict=True)
+            ],
+        )
         _write_states(kept, changes)
-        _update_webhooks(kept, webhooks, now)
+        health.write(healths.values(), now)
+        _update_webhooks(kept, webhooks, healths, now)
         leases.give_back(
             held, ((one.claimed.token, one.claimed.delivery_id) for one in ours)
         )
     _log(ended, kept)
-    return Recorded(_earliest_retries(kept, changes))
+    return Recorded(_earliest_retries(kept, changes, healths))
 
 
 def record_one_by_one(ended: Sequence[Ended], *, now: dt.datetime) -> Recorded:
@@ -159,6 +165,13 @@ class _Webhook(NamedTuple):
     retries: int
     honour_retry_after: bool
     disable_on_410: bool
+    when_down: str
+    created_at: dt.datetime
+    health: str
+    down_since: dt.datetime | None
+    failing_since: dt.datetime | None
+    recovered_at: dt.datetime | None
+    probed_at: dt.datetime | None
     lane: str
     quick_answers: int
     answer_ms: int
@@ -235,13 +248,99 @@ def _write_states(kept: Sequence[Ended], changes: Sequence[_State]) -> None:
     update_rows(Delivery, _State._fields + leases.REQUEST, first)
 
 
-def _next_state(item: Ended, webhook: _Webhook, row: _State) -> _State:
+def _health_of(webhook_id: UUID, row: _Webhook) -> Health:
+    return Health(
+        webhook_id=webhook_id,
+        when_down=row.when_down,
+        created_at=row.created_at,
+        health=row.health,
+        failures_in_a_row=row.failures_in_a_row,
+        success_at=row.last_success_at,
+        failure_at=row.last_failure_at,
+        down_since=row.down_since,
+        failing_since=row.failing_since,
+        recovered_at=row.recovered_at,
+        probed_at=row.probed_at,
+    )
+
+
+def _trials(
+    kept: Sequence[Ended], webhooks: Mapping[UUID, _Webhook]
+) -> Mapping[UUID, int]:
+    """Attempts that spent no try, in this outage, of what failed while RECOVERING."""
+    found: dict[UUID, int] = {}
+    for webhook_id, webhook in webhooks.items():
+        failed = [
+            item.claimed.delivery_id
+            for item in kept
+            if item.claimed.webhook_id == webhook_id
+            and item.outcome.verdict != "delivered"
+        ]
+        if webhook.health != health.RECOVERING or not failed:
+            continue
+        trials = Attempt.objects.filter(delivery__in=failed, probe=True).order_by()
+        if webhook.failing_since is not None:
+            trials = trials.filter(started_at__gte=webhook.failing_since)
+        found |= dict(trials.values_list("delivery").annotate(Count("pk")))
+    return found
+
+
+class _Judged(NamedTuple):
+    """What becomes of a delivery, and whether its attempt was a probe: spent no try."""
+
+    state: _State
+    probe: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Judges attempts in the order in which they ended: each may change the health."""
+
+    webhooks: Mapping[UUID, _Webhook]
+    healths: Mapping[UUID, Health]
+    trials: Mapping[UUID, int]
+    now: dt.datetime
+
+    def of(self, item: Ended, row: _State) -> _Judged:
+        """What becomes of the delivery, whose row is as it was before this attempt."""
+        claimed, outcome = item.claimed, item.outcome
+        webhook = self.webhooks[claimed.webhook_id]
+        its_health = self.healths[claimed.webhook_id]
+        delivered = outcome.verdict == "delivered"
+        if claimed.outgoing.test:
+            its_health.tested = its_health.tested or delivered
+            return _Judged(_next_state(item, webhook, row), False)
+        if delivered:
+            its_health.succeeded(self.now)
+        else:
+            its_health.failed(outcome, self.now)
+        probe = claimed.probe or (not delivered and self._is_trial(claimed, its_health))
+        state = _next_state(item, webhook, row, probe=probe)
+        if probe and its_health.holds and state.state == Delivery.PENDING:
+            # Held since then, not since this probe.
+            state = state._replace(next_attempt_at=row.next_attempt_at)
+        if row.state == Delivery.PENDING and state.state == Delivery.FAILED:
+            its_health.gave_up(self.now)
+        return _Judged(state, probe)
+
+    def _is_trial(self, claimed: Claimed, its_health: Health) -> bool:
+        """Whether a failed attempt that was none before counts as a probe after all."""
+        if its_health.when_down != "hold" or its_health.health == health.OK:
+            return False
+        trials = self.trials.get(claimed.delivery_id, 0)
+        return its_health.health == health.DOWN or trials < health.MOST_TRIALS
+
+
+def _next_state(
+    item: Ended, webhook: _Webhook, row: _State, *, probe: bool = False
+) -> _State:
     """What the delivery becomes (DESIGN: Retry rule).
 
     One that was cancelled or sent again while this attempt was under way stays so,
-    unless it arrived after all.
+    unless it arrived after all. A probe spends no try; one that failed leaves the
+    delivery pending, where the webhook's calls do not fail while it is DOWN.
     """
-    outcome, tries = item.outcome, item.claimed.tries + 1
+    outcome, tries = item.outcome, item.claimed.tries + (not probe)
     attempt_count = item.claimed.attempt_count + 1
     delivered = outcome.verdict == "delivered"
     still_meant = (
@@ -259,8 +358,14 @@ def _next_state(item: Ended, webhook: _Webhook, row: _State) -> _State:
         last_error_class=outcome.error_class,
         last_error=_storable(outcome.error),
     )
-    if delivered:
+    if delivered or (probe and webhook.when_down == "fail"):
         return ended
+    if probe:
+        return ended._replace(
+            state=Delivery.PENDING,
+            next_attempt_at=outcome.ended_at + WAIT_STEP,
+            ended_at=None,
+        )
     retry_at = next_attempt(
         outcome.ended_at,
         tries,
@@ -302,14 +407,14 @@ _ATTEMPT: Final = (
 )
 
 
-def _attempt(item: Ended) -> tuple[Any, ...]:
+def _attempt(item: Ended, *, probe: bool) -> tuple[Any, ...]:
     """The columns of `_ATTEMPT`."""
     outcome, claimed = item.outcome, item.claimed
     phases = outcome.phases
     return (
         claimed.delivery_id,
         claimed.attempt_count + 1,
-        False,
+        probe,
         outcome.started_at,
         outcome.ended_at,
         outcome.duration_ms,
@@ -338,36 +443,29 @@ def _storable(text: str) -> str:
 
 
 def _update_webhooks(
-    kept: Sequence[Ended], webhooks: dict[UUID, _Webhook], now: dt.datetime
+    kept: Sequence[Ended],
+    webhooks: Mapping[UUID, _Webhook],
+    healths: Mapping[UUID, Health],
+    now: dt.datetime,
 ) -> None:
-    """What a webhook's answers say about it: health columns, speed, lane."""
+    """What a webhook's answers say about it: how many failed, speed, lane."""
     by_webhook: dict[UUID, list[Ended]] = defaultdict(list)
     for item in kept:
         if not item.claimed.outgoing.test:
             by_webhook[item.claimed.webhook_id].append(item)
     changed = []
     for webhook_id, items in by_webhook.items():
-        webhook = webhooks[webhook_id]
-        failures, success_at, failure_at = (
-            webhook.failures_in_a_row,
-            webhook.last_success_at,
-            webhook.last_failure_at,
-        )
-        for item in items:
-            if item.outcome.verdict == "delivered":
-                failures, success_at = 0, now
-            else:
-                failures, failure_at = failures + 1, now
+        webhook, its_health = webhooks[webhook_id], healths[webhook_id]
         gone = any(_is_gone(item, webhook) for item in items)
         if gone and webhook.active:
             _note_gone(webhook_id, now)
         changed.append(
             (
                 webhook_id,
-                *_speed(items, webhook),
-                failures,
-                success_at,
-                failure_at,
+                *_speed(items, webhook, its_health),
+                its_health.failures_in_a_row,
+                its_health.success_at,
+                its_health.failure_at,
                 webhook.active and not gone,
             )
         )
@@ -375,6 +473,8 @@ def _update_webhooks(
 
 
 def _note_gone(webhook_id: UUID, now: dt.datetime) -> None:
+    """Also when: what is pending is held since its webhook was changed last."""
+    Webhook.objects.filter(pk=webhook_id).update(updated_at=now)
     webhook = Webhook.objects.defer("secret", "previous_secret").get(pk=webhook_id)
     was, on, off = {"answer": None}, {"active": True}, {"active": False}
     audit.note(
@@ -382,7 +482,9 @@ def _note_gone(webhook_id: UUID, now: dt.datetime) -> None:
     )
 
 
-def _speed(items: Sequence[Ended], webhook: _Webhook) -> tuple[str, int, int]:
+def _speed(
+    items: Sequence[Ended], webhook: _Webhook, its_health: Health
+) -> tuple[str, int, int]:
     """Lane, answers in a row that were quick, and how long an answer takes in ms."""
     lane, quick, answer_ms = webhook.lane, webhook.quick_answers, webhook.answer_ms
     for item in items:
@@ -396,6 +498,8 @@ def _speed(items: Sequence[Ended], webhook: _Webhook) -> tuple[str, int, int]:
         answer_ms = (answer_ms * 7 + took) // 8 if answer_ms else took
         if took > SLOW_AFTER.total_seconds() * 1000:
             lane = "slow"
+    if its_health.health == health.DOWN:
+        return "slow", 0, answer_ms
     if lane == "slow" and quick >= _BACK_AFTER:
         lane = "fast"
     return lane, min(quick, 1000), answer_ms
@@ -405,12 +509,17 @@ _BACK_AFTER: Final = 20
 
 
 def _earliest_retries(
-    kept: Sequence[Ended], changes: Sequence[_State]
+    kept: Sequence[Ended],
+    changes: Sequence[_State],
+    healths: Mapping[UUID, Health],
 ) -> dict[UUID, dt.datetime]:
+    """Of webhooks that hold there is none: whoever looks would find nothing to send."""
     retries: dict[UUID, dt.datetime] = {}
     for item, change in zip(kept, changes, strict=True):
+        webhook_id = item.claimed.webhook_id
+        if healths[webhook_id].holds:
+            continue
         if (retry_at := change.next_attempt_at) is not None:
-            webhook_id = item.claimed.webhook_id
             retries[webhook_id] = min(retries.get(webhook_id, retry_at), retry_at)
     return retries
 

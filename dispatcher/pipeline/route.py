@@ -38,6 +38,7 @@ NOT_UPDATED: Final = "not_updated"
 # Of a webhook and, of those that it has, one filter.
 _COLUMNS: Final = (
     *("pk", "style", "resource", "on_update", "active", "when_disabled", "lane"),
+    *("health", "when_down"),
     *("filters__field", "filters__op", "filters__value"),
 )
 
@@ -94,7 +95,8 @@ def _routes(webhooks: QuerySet[Webhook]) -> list[Route]:
 
 
 def _route(webhook: tuple[Any, ...], filters: tuple[Filter, ...]) -> Route:
-    webhook_id, style_name, resource, on_update, active, when_disabled, lane = webhook
+    webhook_id, style_name, resource, on_update, *state = webhook
+    active, when_disabled, lane, health, when_down = state
     return Route(
         webhook_id=webhook_id,
         bundles=style(style_name).bundles,
@@ -103,7 +105,8 @@ def _route(webhook: tuple[Any, ...], filters: tuple[Filter, ...]) -> Route:
         tests=tests_of(filters),
         on_update=on_update,
         takes_calls=active or when_disabled == "hold",
-        sends_now=active,
+        # What is held gives nothing to do: the sweep has it probed.
+        sends_now=active and (health != "DOWN" or when_down != "hold"),
         lane=lane,
     )
 

@@ -21,6 +21,7 @@ class Run:
     def __init__(self, claimed: Sequence[Claimed], lane: str) -> None:
         self.webhook_id = claimed[0].webhook_id
         self.lane = lane
+        self.probes = claimed[0].probe
         self.straggles = False
         self.since: float | None = None
         self._waiting = deque(claimed)

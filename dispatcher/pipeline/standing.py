@@ -124,7 +124,7 @@ def _add_owed(found: dict[int, Standing], owed: Any) -> None:
 def _at_rest(webhook_ids: Iterable[UUID]) -> tuple[set[UUID], set[UUID]]:
     """Those of the webhooks that nothing is sent to for now; and those deleted."""
     rows = Webhook.objects.filter(pk__in=list(webhook_ids)).filter(
-        Q(active=False) | Q(health="DOWN") | Q(deleted_at__isnull=False)
+        Webhook.holding() | Q(deleted_at__isnull=False)
     )
     resting: set[UUID] = set()
     deleted: set[UUID] = set()

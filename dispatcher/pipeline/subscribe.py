@@ -131,7 +131,11 @@ def update_webhook(
         columns = [name for name in COLUMNS if name in changes and name not in OWNER]
         if webhook.style == "feed" and draft.active and not webhook.active:
             columns += _skip_idle_windows(webhook, now)
-        if draft.url != webhook.url:
+        if webhook.health == "DOWN" and _may_be_mended(webhook, draft, changes):
+            # Tried at once, for that may have been what was wrong.
+            webhook.probed_at = None
+            columns.append("probed_at")
+        elif draft.url != webhook.url:
             # Another receiver: whether it is quick is not known yet.
             webhook.lane, webhook.quick_answers, webhook.answer_ms = "fast", 0, 0
             columns += ["lane", "quick_answers", "answer_ms"]
@@ -153,6 +157,18 @@ def update_webhook(
         )
     log.info("webhook.changed", webhook=str(webhook.pk), settings=sorted(changes))
     return webhook
+
+
+def _may_be_mended(
+    webhook: Webhook, draft: WebhookDraft, changes: Mapping[str, Any]
+) -> bool:
+    """Whether it may answer now: another address or keys, or it is switched on."""
+    return (
+        draft.url != webhook.url
+        or (draft.active and not webhook.active)
+        or draft.when_down != webhook.when_down
+        or not changes.keys().isdisjoint({"headers", "secret"})
+    )
 
 
 def _skip_idle_windows(webhook: Webhook, now: dt.datetime) -> list[str]:

@@ -35,12 +35,15 @@ _CHUNK: Final = 100
 def overdue_webhooks(now: dt.datetime) -> list[tuple[UUID, str]]:
     """(webhook, lane) of each that has a delivery overdue by more than a second.
 
-    Likewise of each that has a batch or a window to close.
+    Likewise of each that has a batch or a window to close, or is RECOVERING: that may
+    be over.
     """
     found = dict(_overdue(_sending(), now).values_list("pk", "lane"))
     for webhook_id in found.keys() - _not_all_under_way(found, now):
         del found[webhook_id]
-    return list((found | _batches_to_close(now) | _windows_to_close(now)).items())
+    recovering = _serving().filter(health="RECOVERING").values_list("pk", "lane")
+    to_close = _batches_to_close(now) | _windows_to_close(now)
+    return list((found | to_close | dict(recovering)).items())
 
 
 def _overdue(
@@ -94,13 +97,14 @@ def _by_webhook(leases: QuerySet[Lease]) -> Iterator[tuple[UUID, list[str]]]:
     yield from found.items()
 
 
+def _serving() -> QuerySet[Webhook]:
+    """Webhooks that are switched on."""
+    return Webhook.objects.filter(active=True, deleted_at__isnull=True).order_by()
+
+
 def _sending() -> QuerySet[Webhook]:
-    """Webhooks that send what they are owed."""
-    return (
-        Webhook.objects.filter(active=True, deleted_at__isnull=True)
-        .exclude(health="DOWN")
-        .order_by()
-    )
+    """Those that send what they are owed, or fail it; what is held is not overdue."""
+    return _serving().exclude(health="DOWN", when_down="hold")
 
 
 def _batches_to_close(now: dt.datetime) -> dict[UUID, str]:
@@ -111,7 +115,7 @@ def _batches_to_close(now: dt.datetime) -> dict[UUID, str]:
             OwedCdr.unbundled(), webhook=OuterRef("pk"), kind=kind
         ).order_by("owed_at", "id")
         webhooks = (
-            _sending()
+            _serving()
             .filter(style="batch")
             .annotate(began=Subquery(owed.values("owed_at")[:1]))
             .filter(began__isnull=False)
@@ -130,7 +134,7 @@ def _windows_to_close(now: dt.datetime) -> dict[UUID, str]:
     closed_by = marks.closed_by(now)
     behind = Q(fed_until__isnull=True) | Q(fed_until__lt=closed_by)
     ahead = Q(fed_until__gt=closed_by + marks.period())
-    feeds = _sending().filter(behind | ahead, style="feed")
+    feeds = _serving().filter(behind | ahead, style="feed")
     return dict(feeds.values_list("pk", "lane"))
 
 

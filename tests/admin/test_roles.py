@@ -379,6 +379,7 @@ WRITES = (
     "webhooks/{webhook}/",
     "webhooks/{webhook}/delete/",
     "webhooks/{webhook}/test/",
+    "webhooks/{webhook}/probe/",
     "webhooks/{webhook}/secret/rotate/",
     "webhook/webhookcdr/{delivery}/resend/",
     "webhook/webhookcdr/{delivery}/cancel/",

@@ -316,3 +316,37 @@ def test_a_property_that_there_is_not_is_refused_on_the_page(
     assert "no property &quot;clinum&quot;" in text
     webhook.refresh_from_db()
     assert webhook.allowed_fields == []
+
+
+def test_a_webhook_that_is_down_says_when_it_is_probed_and_can_be_probed_now(
+    admin_client: Client,
+    webhook: Webhook,
+    delivery_of: Callable[..., Delivery],
+    woken: list[Any],
+) -> None:
+    delivery_of(webhook, "call-1")
+    now = timezone.now()
+    Webhook.objects.update(health="DOWN", down_since=now, probed_at=now)
+    text = page(admin_client, webhook)
+    assert "<th>Next probe</th>" in text
+    assert "Probe now" in text
+
+    address = f"/admin/webhooks/{webhook.pk}/probe/"
+    answered = admin_client.post(address, follow=True).content.decode()
+
+    webhook.refresh_from_db()
+    assert "is tried now" in answered
+    assert webhook.probed_at is None
+    assert woken == [webhook.pk]
+
+
+def test_a_webhook_that_is_ok_has_nothing_to_probe(
+    admin_client: Client, webhook: Webhook, woken: list[Any]
+) -> None:
+    assert "Probe now" not in page(admin_client, webhook)
+
+    address = f"/admin/webhooks/{webhook.pk}/probe/"
+    answered = admin_client.post(address, follow=True).content.decode()
+
+    assert "nothing to probe" in answered
+    assert woken == []

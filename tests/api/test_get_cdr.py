@@ -71,11 +71,7 @@ def test_it_says_why_where_no_filter_is_to_blame(acme, webhook_of, send):
     ("left_out", "change", "reason"),
     [
         ("", {}, "it waits for its batch or window"),
-        (
-            "",
-            {"health": "DOWN"},
-            "it is held before its batch or window: the webhook is DOWN",
-        ),
+        ("", {"health": "DOWN"}, "it waits for its batch or window"),
         (
             "",
             {"active": False},

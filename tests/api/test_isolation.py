@@ -22,6 +22,7 @@ ROUTES = [
     ("PATCH", "/api/v1/webhooks/{}", "webhook"),
     ("DELETE", "/api/v1/webhooks/{}", "webhook"),
     ("POST", "/api/v1/webhooks/{}/test", "webhook"),
+    ("POST", "/api/v1/webhooks/{}/probe", "webhook"),
     ("POST", "/api/v1/webhooks/{}/replay", "webhook"),
     ("POST", "/api/v1/webhooks/{}/replay-outage", "webhook"),
     ("POST", "/api/v1/webhooks/{}/backfill", "webhook"),

@@ -36,6 +36,7 @@ def test_it_describes_every_documented_path():
         "PATCH /api/v1/webhooks/{webhook_id}",
         "DELETE /api/v1/webhooks/{webhook_id}",
         "POST /api/v1/webhooks/{webhook_id}/test",
+        "POST /api/v1/webhooks/{webhook_id}/probe",
         "POST /api/v1/webhooks/{webhook_id}/replay",
         "POST /api/v1/webhooks/{webhook_id}/replay-outage",
         "POST /api/v1/webhooks/{webhook_id}/backfill",

@@ -89,6 +89,21 @@ def test_the_marks_of_a_feed_are_apart(settings):
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "CDRHOOK_DOWN_AFTER_SECONDS",
+        "CDRHOOK_PROBE_SECONDS",
+        "CDRHOOK_RECOVERY_PER_SECOND",
+        "HELD_MAX_AGE",
+    ],
+)
+def test_the_clocks_of_endpoint_health_go(settings, name):
+    setattr(settings, name, 0)
+
+    assert ids() == {"cdrhook.E008"}
+
+
+@pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
         ("PUBLIC_URL", "http://127.0.0.1:8000", "W001"),

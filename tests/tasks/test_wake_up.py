@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,8 @@ from cdrhook.celery import app
 from cdrhook.supervisor.ports import free_port
 from dispatcher import broker as broker_module
 from dispatcher import tasks
-from dispatcher.models import Notice, Webhook
+from dispatcher.models import Delivery, Notice, Webhook
+from dispatcher.models.ids import first_id_at
 from dispatcher.pipeline import notify
 from dispatcher.pipeline.outbound import utc_now
 
@@ -167,3 +169,31 @@ def test_the_sweep_has_operators_told_once_until_a_worker_has_come(
 def test_the_sweep_sends_no_message_where_there_is_nothing_to_tell(redis, webhook):
     tasks.sweep()
     assert redis.llen("slow") == 0
+
+
+def test_the_sweep_has_dead_webhooks_probed_in_the_slow_lane(redis, webhook):
+    now = utc_now()
+    Delivery.objects.create(
+        webhook=webhook, created_at=now, next_attempt_at=now, call_end=now
+    )
+    Webhook.objects.update(health="DOWN", down_since=now)
+
+    tasks.sweep()
+
+    assert (redis.llen("fast"), redis.llen("slow")) == (0, 1)
+
+
+def test_the_sweep_fails_what_has_been_held_for_too_long(redis, webhook):
+    long_ago = utc_now() - dt.timedelta(hours=73)
+    Delivery.objects.create(
+        id=first_id_at(long_ago),
+        webhook=webhook,
+        created_at=long_ago,
+        next_attempt_at=long_ago,
+        call_end=long_ago,
+    )
+    Webhook.objects.update(health="DOWN", down_since=long_ago)
+
+    tasks.sweep()
+
+    assert Delivery.objects.get().last_error_class == "held"
