@@ -57,7 +57,8 @@ def page_context(
 def may_resend(delivery: Delivery) -> bool:
     """What pipeline.resend would allow; it decides again when it is asked."""
     ended = delivery.state != Delivery.PENDING
-    return ended and not delivery.test_uid and delivery.webhook.deleted_at is None
+    is_gone = delivery.test_uid or delivery.last_error_class == Delivery.ERASED
+    return ended and not is_gone and delivery.webhook.deleted_at is None
 
 
 def _contents(delivery: Delivery) -> str:

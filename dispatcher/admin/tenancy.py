@@ -12,6 +12,7 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html
 
+from dispatcher.admin import erasing
 from dispatcher.admin.scope import ScopedAdmin, scope_of
 from dispatcher.admin.unfolded import ModelAdmin
 from dispatcher.models import Delivery, Partner, StoredCdr, Tenant, Webhook
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from django.db.models import Model
     from django.http import HttpRequest
+    from django.urls import URLPattern
     from django.utils.safestring import SafeString
 
 # Of a tenant, what only operators set.
@@ -94,7 +96,12 @@ class TenantAdmin(OwnerAdmin):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Without the partner where that is known, or none of the user's business."""
-        return _shown(request, self.list_display, {"partner"})
+        shown = _shown(request, self.list_display, {"partner"})
+        return (*shown, "erase") if erasing.may_erase(request) else shown
+
+    def get_urls(self) -> list[URLPattern]:
+        """The page that erases a number is below its tenant's."""
+        return [erasing.pattern(self), *super().get_urls()]
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """Without what only operators set."""
@@ -121,6 +128,12 @@ class TenantAdmin(OwnerAdmin):
             model.objects.filter(tenant=obj).exists()
             for model in (StoredCdr, Webhook, Delivery)
         )
+
+    @admin.display(description="Privacy")
+    def erase(self, tenant: Tenant) -> SafeString:
+        """To the page that erases a number."""
+        address = reverse("admin:dispatcher_tenant_erase", args=[tenant.pk])
+        return format_html('<a class="cdr-link" href="{}">erase a number</a>', address)
 
     @admin.display(description="Go to")
     def to(self, tenant: Tenant) -> SafeString:

@@ -109,7 +109,9 @@ def redeliver(
     webhook_id = resend.redeliver(delivery.pk, timezone.now())
     if webhook_id is None:
         raise Problem(
-            409, "It is pending already, was a test call, or its webhook is deleted."
+            409,
+            "It is pending already, was a test call, what it carried was erased, or its"
+            " webhook is deleted.",
         )
     tasks.wake_up([webhook_id])
     return Status(202, delivery_json(_one(request.auth, tenant, delivery_id)))

@@ -36,6 +36,9 @@ class Delivery(models.Model):
         "cancelled",
     )
     STATES: ClassVar = [PENDING, DELIVERED, FAILED, CANCELLED]
+    # The error class of one that carried nothing but calls that were erased: its request
+    # is gone, and cannot be made again.
+    ERASED: ClassVar = "erased"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     # Neither has an index of its own: those of the lists below begin with them, and

@@ -181,7 +181,8 @@ def _committed(write: Callable[[], Result]) -> Result:
             with transaction.atomic():
                 result = write()
     except (DatabaseError, InterfaceError) as error:
-        log.warning("cdr.not_accepted", error=str(error)[:200])
+        # Its first line: details quote what could not be stored.
+        log.warning("cdr.not_accepted", error=str(error).partition("\n")[0][:200])
         raise StorageUnavailable(str(error)) from error
     took = time.monotonic() - began
     if connection.vendor == "sqlite" and took > SHORT_SECONDS:

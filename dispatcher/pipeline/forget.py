@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 # SQLite takes 999 parameters a statement.
 CHUNK: Final = 500
-# Of a delivery whose request and answers are gone because a call in it was erased.
-ERASED: Final = "erased"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ def redeliver(delivery_id: UUID, now: dt.datetime) -> UUID | None:
     """Makes an ended delivery pending again: same id, same bytes, tries start anew.
 
     Returns the webhook to wake up; None: it is pending already, was a test, or its
-    webhook has been deleted.
+    webhook has been deleted, or what it carried was erased.
     """
     with transaction.atomic():
         if not send_again(Delivery.objects.filter(pk=delivery_id), now):
@@ -65,8 +65,12 @@ def _noted(action: str, delivery_id: UUID, now: dt.datetime) -> UUID:
 
 def send_again(deliveries: QuerySet[Delivery], now: dt.datetime) -> int:
     """Makes those of them pending again that `redeliver` would; how many those were."""
-    ended = deliveries.exclude(state=Delivery.PENDING).filter(
-        test_uid="", webhook__in=Webhook.objects.filter(deleted_at__isnull=True)
+    ended = (
+        deliveries.exclude(state=Delivery.PENDING)
+        .exclude(last_error_class=Delivery.ERASED)
+        .filter(
+            test_uid="", webhook__in=Webhook.objects.filter(deleted_at__isnull=True)
+        )
     )
     return ended.update(
         state=Delivery.PENDING, next_attempt_at=now, ended_at=None, tries=0

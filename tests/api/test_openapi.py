@@ -51,6 +51,7 @@ def test_it_describes_every_documented_path():
         "GET /api/v1/deliveries/{delivery_id}",
         "POST /api/v1/deliveries/{delivery_id}/redeliver",
         "POST /api/v1/deliveries/{delivery_id}/cancel",
+        "POST /api/v1/erasures",
         "GET /v1/partners/cdrcountbyorg",
         "GET /v1/partners/cdrsbyorg",
         "GET /api/cdr/call-recording/{uniqueid}",
