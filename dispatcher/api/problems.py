@@ -159,7 +159,9 @@ def _of_refused(error: RefusedError) -> Problem:
 
 
 def _of_storage(error: Exception) -> Problem:
-    log.warning("api.storage_unavailable", error=str(error)[:200])
+    # Its first line: details quote what could not be stored.
+    told = str(error).partition("\n")[0]
+    log.warning("api.storage_unavailable", error=told[:200])
     return Problem(
         503,
         "The database does not answer just now. Nothing was stored; try again.",

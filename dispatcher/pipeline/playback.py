@@ -191,7 +191,9 @@ def _from_storage(found: Found, wanted: Wanted, held: Body) -> Playback | None:
                 return _of_file(storage, name, file, wanted, held)
     except Exception as error:
         # Every storage has errors of its own.
-        log.warning("recording.storage_failed", uid=found.uid, error=repr(error)[:200])
+        log.warning(
+            "recording.storage_failed", uid=found.uid, error=type(error).__name__
+        )
         raise NotPlayableError("unavailable") from error
     return None
 

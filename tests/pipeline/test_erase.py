@@ -12,6 +12,7 @@ from django.core import serializers
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import connection
+from structlog.testing import capture_logs
 
 from dispatcher import models
 from dispatcher.models import (
@@ -28,6 +29,7 @@ from dispatcher.models import (
 )
 from dispatcher.pipeline import erase as erasing
 from dispatcher.pipeline import resend
+from dispatcher.pipeline.accept import accept, ingest
 from dispatcher.pipeline.erase import BadCursorError, BusyError, Erased, erase
 from dispatcher.privacy.search import BadNumberError
 from dispatcher.values import Caller, Contact, Dialer, Leg, Legs, Line, Recording
@@ -415,3 +417,29 @@ def test_it_goes_on_while_calls_come_in_and_are_sent(acme, webhook_of, take):
     states = Delivery.objects.exclude(last_error_class="erased")
     assert set(states.values_list("state", flat=True)) == {"delivered"}
     assert 40 <= sent <= 80
+
+
+def test_no_number_is_logged_from_when_a_call_comes_until_it_is_erased(
+    acme, webhook_of, now
+):
+    webhook = webhook_of(acme, retries=0)
+    with capture_logs() as logs:
+        accept(acme, [call("c-1", **HOLDS)], source="test", now=now)
+        ingest(
+            acme,
+            "freeswitch",
+            NUMBER.encode(),
+            content_type="text/plain",
+            query=f"from={NUMBER}",
+            sender=None,
+            now=now,
+        )
+        for item in claim_all(webhook, now):
+            finish(item, 500, now)
+        gone = erased(acme)
+
+    assert gone == Erased(calls=1, deliveries=1, attempts=1, quarantined=1)
+    assert {"cdr.accepted", "cdr.quarantined", "number.erased"} <= {
+        entry["event"] for entry in logs
+    }
+    assert "2031703746" not in repr(logs)
