@@ -40,7 +40,7 @@ from dispatcher.models import (
     Webhook,
 )
 from dispatcher.models.ids import uuid7
-from dispatcher.pipeline import leases
+from dispatcher.pipeline import audit, leases
 from dispatcher.pipeline.forget import (
     among,
     carriers_of,
@@ -152,6 +152,8 @@ def erase(
     """
     wanted = _Search(tenant, search.wanted(number), dry_run, pause)
     at, erased = _cursor(cursor), Erased()
+    if not cursor:
+        _note(wanted, "erasure begun", Erased())
     while at.phase != DONE:
         began = time.monotonic()
         done, at = _step(wanted, at)
@@ -160,11 +162,22 @@ def erase(
         yield Progress(erased, at.text())
         if at.phase != DONE:
             pause(min(took * rest, LONGEST_REST_SECONDS))
+    _note(wanted, "erasure ended", erased)
     log.info(
         "number.looked_for" if dry_run else "number.erased",
         tenant=tenant.external_id,
         **asdict(erased),
     )
+
+
+def _note(wanted: _Search, action: str, erased: Erased) -> None:
+    """Who did so, and how much it was; never of which number."""
+    if wanted.dry_run:
+        return
+    counts = {name: count for name, count in asdict(erased).items() if count}
+    with transaction.atomic():
+        thing = audit.thing_of(wanted.tenant)
+        audit.note(action, thing, now=wanted.clock(), after=counts)
 
 
 def _cursor(text: str) -> _Cursor:

@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 from dispatcher import models
 from dispatcher.models import (
     Attempt,
+    AuditEntry,
     CallSummary,
     Delivery,
     KnownUid,
@@ -167,6 +168,18 @@ def test_nothing_of_the_number_is_left_anywhere(acme, webhook_of, send, take, no
 
     assert (gone.calls, gone.revisions, gone.summaries) == (3, 1, 1)
     assert "3746" not in left().replace("3170-3746", "3746")
+
+
+def test_who_erased_how_much_is_noted_and_not_which_number(acme, take):
+    take(acme, call("c-1", **HOLDS))
+
+    erased(acme, dry_run=True)
+    erased(acme)
+
+    ended, begun = AuditEntry.objects.order_by("-id")[:2]
+    assert (begun.action, ended.action) == ("erasure begun", "erasure ended")
+    assert (ended.tenant, ended.changes) == (acme, {"calls": [None, 1]})
+    assert AuditEntry.objects.count() == 2
 
 
 def test_what_would_go_is_counted_without_changing_anything(
