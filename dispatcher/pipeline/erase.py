@@ -356,7 +356,7 @@ def _is_under_way(keys: list[UUID], carriers: list[UUID], now: dt.datetime) -> b
     ids = set(owed.values_list("webhook_id", flat=True))
     locked = Webhook.objects.select_for_update(no_key=True).filter(pk__in=ids)
     webhooks = {webhook.pk: webhook for webhook in locked.order_by("pk")}
-    under_way = leases.held(webhooks, now)
+    under_way = leases.under_way_of(webhooks, now)
     sending = {one for held in under_way.values() for one in held.deliveries}
     return not sending.isdisjoint(carriers)
 
