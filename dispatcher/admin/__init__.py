@@ -26,6 +26,7 @@ PAGES: Final = (
     "logins",
     "notices",
     "quarantine",
+    "replays",
     "schedules",
     "tenancy",
     "tokens",

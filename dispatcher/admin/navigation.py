@@ -24,6 +24,7 @@ _GROUPS: Final = (
             ("Deliveries", "outbox", "dispatcher.delivery"),
             ("CDRs", "call_log", "dispatcher.storedcdr"),
             ("Webhooks", "webhook", "dispatcher.webhook"),
+            ("Replays", "replay", "dispatcher.replay"),
             ("Integrations", "extension", "dispatcher.integration"),
             ("Call summaries", "summarize", "dispatcher.callsummary"),
             ("Quarantine", "report", "dispatcher.quarantinedrecord"),

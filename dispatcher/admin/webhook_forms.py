@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from django import forms
 from django.forms.models import BaseInlineFormSet, construct_instance
 
+from dispatcher.admin.again import hours_field
 from dispatcher.admin.scope import OwnedForm
 from dispatcher.admin.unfolded import (
     SelectWidget,
@@ -82,6 +83,13 @@ class WebhookForm(OwnedForm, WebhookModelForm):
         widget=TextareaWidget(attrs={"rows": 3}),
     )
 
+    last_hours = hours_field(
+        "Of the last hours",
+        "It starts with the calls that are accepted from now on. With a number, it gets"
+        " those of so many hours before as well.",
+        required=False,
+    )
+
     class Meta:
         """The page says which fields there are."""
 
@@ -100,6 +108,7 @@ class WebhookForm(OwnedForm, WebhookModelForm):
         self.initial["allowed_fields"] = ", ".join(self.instance.allowed_fields)
         if not self.instance._state.adding:
             self.fields.pop("secret", None)
+            self.fields.pop("last_hours", None)
 
     def clean_mask_digits(self) -> int:
         """As it was, where that was left empty: it matters to one kind of mask alone."""

@@ -17,7 +17,7 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 
 from dispatcher import tasks
-from dispatcher.admin import webhook_views
+from dispatcher.admin import again, webhook_views
 from dispatcher.admin.moments import both
 from dispatcher.admin.paging import count_text
 from dispatcher.admin.readonly import page_of
@@ -144,7 +144,11 @@ class WebhookAdmin(WebhookList):
     def get_urls(self) -> list[URLPattern]:
         """The buttons' addresses; the page's own ends in the webhook's id."""
         own: list[URLPattern] = super().get_urls()
-        return [*webhook_views.patterns(self), *ending_in_the_id(self, own)]
+        return [
+            *webhook_views.patterns(self),
+            *again.patterns(self),
+            *ending_in_the_id(self, own),
+        ]
 
     def get_fieldsets(self, request: HttpRequest, obj: Webhook | None = None) -> Any:
         """The owner is chosen once, and the secret is typed once."""
@@ -164,7 +168,8 @@ class WebhookAdmin(WebhookList):
             in (styles_for(scope_of(request).tenant) if obj is None else {obj.style})
         ]
         first = [] if scope_of(request).tenant is not None else [owner]
-        last = [secret] if obj is None else []
+        past = ("Past calls", {"fields": ("last_hours",)})
+        last = [past, secret] if obj is None else []
         return [*first, *rest, *of_style, *last]
 
     def get_readonly_fields(
@@ -187,6 +192,7 @@ class WebhookAdmin(WebhookList):
         extra: dict[str, Any] = {"cdr_fields": list(FIELDS)}
         if webhook is not None:
             extra["status"] = status(webhook)
+            extra["again"] = again.of_webhook(webhook)
             extra["tested"] = webhook_views.tested(request, webhook)
         return super().change_view(
             request, object_id, form_url, {**extra, **(extra_context or {})}
@@ -226,6 +232,9 @@ class WebhookAdmin(WebhookList):
             return
         webhook, secret = subscribe.create_webhook(draft, now=now)
         obj.pk, obj._state.adding = webhook.pk, False
+        if hours := form.cleaned_data.get("last_hours"):
+            # Its calls before end with its commit.
+            transaction.on_commit(lambda: again.give(request, webhook, hours))
         if secret:
             webhook_views.show_secret(request, secret)
 

@@ -99,10 +99,14 @@ def walk(replay: Replay) -> Walk:
     return _deliveries(replay)
 
 
-def count(replay: Replay) -> int:
-    """How many rows are in its range now: deliveries, or calls before any filter."""
+def count(replay: Replay, most: int | None = None) -> int:
+    """How many rows are in its range now: deliveries, or calls before any filter.
+
+    More than `most` are counted as one more.
+    """
     range_ = walk(replay)
-    return range_.rows.filter(range_.chosen).count()
+    rows = range_.rows.filter(range_.chosen).order_by()
+    return rows.count() if most is None else rows.values("pk")[: most + 1].count()
 
 
 def _deliveries(replay: Replay) -> Walk:

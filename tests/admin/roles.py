@@ -28,6 +28,7 @@ from dispatcher.models import (
     OwedCdr,
     Partner,
     QuarantinedRecord,
+    Replay,
     StoredCdr,
     Tenant,
     Webhook,
@@ -170,10 +171,18 @@ def _webhook(world: World, name: str, owner: dict[str, Any], carried: Tenant) ->
     )
     cdr = world.of(StoredCdr, carried.external_id)
     OwedCdr.objects.create(webhook=webhook, cdr=cdr, delivery=delivery)
+    replay = Replay.objects.create(
+        webhook=webhook,
+        since=now,
+        until=now,
+        created_at=now,
+        next_step_at=now,
+        created_by=f"somebody at {name}",
+    )
     token = ApiToken.objects.create(
         **owner, name=f"{name} token", digest=name, hint=name[:4], can_read=True
     )
-    for row in (webhook, delivery, token):
+    for row in (webhook, delivery, replay, token):
         world.put(name, row)
 
 

@@ -23,6 +23,7 @@ from dispatcher.models import (
     Integration,
     Partner,
     QuarantinedRecord,
+    Replay,
     StoredCdr,
     Tenant,
     Webhook,
@@ -58,6 +59,7 @@ SHARED: tuple[type[Any], ...] = (
     StoredCdr,
     QuarantinedRecord,
     CallSummary,
+    Replay,
     ApiToken,
 )
 
@@ -191,12 +193,12 @@ def test_a_user_without_membership_is_told_why_there_is_nothing(world: World) ->
         (
             "partner viewer",
             {"Overview", "Balance", "Deliveries", "CDRs", "Webhooks", "Quarantine", "Tenants",
-             "Partners", "API tokens", "Call summaries"},
+             "Replays", "Partners", "API tokens", "Call summaries"},
         ),
         (
             "tenant administrator",
             {"Overview", "Balance", "Deliveries", "CDRs", "Webhooks", "Quarantine", "Tenants",
-             "API tokens", "Call summaries", "Integrations", "Audit log"},
+             "Replays", "API tokens", "Call summaries", "Integrations", "Audit log"},
         ),
         ("staff without membership", {"Overview"}),
     ],
@@ -381,6 +383,11 @@ WRITES = (
     "webhooks/{webhook}/test/",
     "webhooks/{webhook}/probe/",
     "webhooks/{webhook}/secret/rotate/",
+    "webhooks/{webhook}/again/",
+    "webhooks/{webhook}/again/outage/",
+    "dispatcher/replay/{replay}/pause/",
+    "dispatcher/replay/{replay}/resume/",
+    "dispatcher/replay/{replay}/cancel/",
     "webhook/webhookcdr/{delivery}/resend/",
     "webhook/webhookcdr/{delivery}/cancel/",
     "dispatcher/apitoken/add/",
@@ -397,6 +404,7 @@ def test_a_viewers_writes_are_refused(role: str, world: World) -> None:
     client = client_in(role, world)
     models = {"webhook": Webhook, "delivery": Delivery, "tenant": Tenant}
     keys = {name: world.of(model, "acme").pk for name, model in models.items()}
+    keys["replay"] = world.of(Replay, "acme").pk
     keys["summary"] = world.of(CallSummary, "acme").pk
 
     for write in WRITES:

@@ -9,8 +9,10 @@ import pytest
 from dispatcher.models import Delivery, OwedCdr, Partner, Replay, Tenant, Webhook
 from dispatcher.pipeline import replay, replay_step
 from dispatcher.pipeline.accept import accept
+from dispatcher.pipeline.balance import balance
 from dispatcher.pipeline.bundle import bundle
 from dispatcher.pipeline.subscribe import delete_webhook
+from dispatcher.pipeline.tally import hour_at
 from tests.ended import id_at
 from tests.pipeline.conftest import call, claim_on
 
@@ -113,6 +115,20 @@ def test_no_call_is_given_twice_neither_one_that_it_was_owed_already(
 
     assert sorted(owed(webhook)) == ["before", "since"]
     assert Delivery.objects.count() == 2
+
+
+def test_what_it_is_given_adds_up_in_the_balance(acme, taken, made, now):
+    taken(acme, now - 3 * HOUR, call("in"), call("out", direction="outbound"))
+    webhook = made(acme)
+    webhook.filters.create(field="dir", op="eq", value="outbound")
+
+    give(webhook, now)
+    give(webhook, now)
+
+    hours = hour_at(now - 24 * HOUR), hour_at(now) + 1
+    (totals,) = balance(acme, *hours).totals.webhooks
+    assert totals.fates["matched"] == totals.states["pending"] == 1
+    assert balance(acme, *hours).totals.balanced
 
 
 def test_other_tenants_calls_are_not_its_own(acme, globex, taken, made, now):
