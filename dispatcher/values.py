@@ -304,12 +304,31 @@ class RenderedRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Whom a webhook trusts, and as whom it speaks, where that is its own; else empty.
+
+    Certificates and key are PEM. Two that are equal may share a connection.
+    """
+
+    ca_certificates: str = field(default="", repr=False)
+    client_certificate: str = field(default="", repr=False)
+    client_key: str = field(default="", repr=False)
+    basic_username: str = ""
+    basic_password: str = field(default="", repr=False)
+
+    @property
+    def has_basic(self) -> bool:
+        """Whether it logs in by Basic auth."""
+        return bool(self.basic_username or self.basic_password)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
     """One attempt about to be made: where to, with which headers, for which delivery.
 
     `secrets` holds the current signing secret first, then those still valid during a
-    rotation; empty: unsigned. `headers` are the webhook's own. `spark`: signed with
-    X-Spark-Signature as well (webex.txt).
+    rotation; empty: unsigned. `headers` are the webhook's own, as is `identity` where
+    there is one. `spark`: signed with X-Spark-Signature as well (webex.txt).
     """
 
     delivery_id: UUID
@@ -320,6 +339,7 @@ class Outgoing:
     also_accept: frozenset[int] = frozenset()
     test: bool = False
     spark: bool = False
+    identity: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The forms of a webhook's page. What may be saved is the pipeline's to say.
 
-A header's value and the secret go in and never come out: a page shows `***`, and a
+A header's value, a key, a password and the secret go in and never come out: a page shows `***`, and a
 value that is left so stays as it is. Saves nothing: `draft` is what is wished.
 """
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django import forms
 from django.forms.models import BaseInlineFormSet, construct_instance
+from django.utils import timezone
 
 from dispatcher.admin.again import hours_field
 from dispatcher.admin.scope import OwnedForm
@@ -21,7 +22,7 @@ from dispatcher.admin.unfolded import (
 from dispatcher.filters.conditions import OPERATORS
 from dispatcher.models import CustomData, Webhook, WebhookFilter, WebhookHeader
 from dispatcher.payloads.registry import STYLES
-from dispatcher.pipeline.draft import COLUMNS
+from dispatcher.pipeline.draft import COLUMNS, WRITE_ONLY
 from dispatcher.pipeline.subscribe import WebhookDraft, refusals
 from dispatcher.values import FieldError, Filter
 
@@ -57,6 +58,8 @@ HELP_ABOUT_ALLOWED: Final = (
     " tags.NAME) or the API's (caller, dialer.campaign), with commas; none: everything."
 )
 
+HELP_ABOUT_HIDDEN: Final = "Write-only: *** keeps what is there."
+
 
 def styles_for(own_tenant: Tenant | None) -> list[str]:
     """The styles that are offered: to a tenant's users those that a tenant may have."""
@@ -89,12 +92,24 @@ class WebhookForm(OwnedForm, WebhookModelForm):
         " those of so many hours before as well.",
         required=False,
     )
+    client_key = forms.CharField(
+        required=False,
+        help_text="PEM, without a passphrase. " + HELP_ABOUT_HIDDEN,
+        widget=TextareaWidget(attrs={"rows": 3, "autocomplete": "off"}),
+    )
+    basic_password = forms.CharField(
+        label="Basic auth password",
+        required=False,
+        strip=False,
+        help_text=HELP_ABOUT_HIDDEN,
+        widget=TextInputWidget(attrs={"autocomplete": "off"}),
+    )
 
     class Meta:
         """The page says which fields there are."""
 
         model = Webhook
-        fields: ClassVar = list(COLUMNS)
+        fields: ClassVar = [*COLUMNS, *sorted(WRITE_ONLY)]
         help_texts: ClassVar = {"when_down": HELP_ABOUT_DOWN}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -103,6 +118,9 @@ class WebhookForm(OwnedForm, WebhookModelForm):
             offered = styles_for(self.own_tenant)
             names = dict.fromkeys([*offered, self.instance.style])
             self.fields["style"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]  # a ChoiceField
+        for name in WRITE_ONLY:
+            # In place of the value, which must not be read to draw the page.
+            self.initial[name] = UNCHANGED if getattr(self.instance, name) else ""
         if "mask_digits" in self.fields:
             self.fields["mask_digits"].required = False
         self.initial["allowed_fields"] = ", ".join(self.instance.allowed_fields)
@@ -130,7 +148,8 @@ class WebhookForm(OwnedForm, WebhookModelForm):
         """Asks the pipeline, and puts what it refuses at the field that is at fault."""
         data = super().clean() or {}
         existing = None if self.instance._state.adding else self.instance
-        for error in refusals(self.draft(), existing=existing):
+        wished, now = self.draft(), timezone.now()
+        for error in refusals(wished, existing=existing, now=now):
             self._place(error)
         return data
 
@@ -155,7 +174,15 @@ class WebhookForm(OwnedForm, WebhookModelForm):
                 for row in self._rows("headers", "name", "value")
             ),
             secret=self.cleaned_data.get("secret") or None,
+            client_key=self._hidden("client_key"),
+            basic_password=self._hidden("basic_password"),
         )
+
+    def _hidden(self, name: str) -> str | None:
+        """What was typed; None: it was left as it is."""
+        typed: str | None = self.cleaned_data.get(name)
+        left_alone = self.add_prefix(name) not in self.data
+        return None if left_alone or typed == self.initial.get(name) else typed
 
     def _rows(self, part: str, *names: str) -> Iterable[dict[str, str]]:
         formset = self.parts.get(part)

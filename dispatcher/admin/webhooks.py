@@ -47,7 +47,7 @@ from dispatcher.models import (
     WebhookHeader,
 )
 from dispatcher.pipeline import probes, subscribe
-from dispatcher.pipeline.draft import COLUMNS, OF_INTEGRATION
+from dispatcher.pipeline.draft import COLUMNS, OF_INTEGRATION, WRITE_ONLY
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -72,6 +72,16 @@ SETTINGS: Final = (
     ("Pace and order", (("max_in_flight", "max_per_second"), "ordered"), ""),
     ("What is sent", ("on_update",), ""),
     ("Privacy", (("mask", "mask_digits"), "allowed_fields"), PRIVACY),
+)
+IDENTITY: Final = (
+    "TLS and login",
+    (
+        "ca_certificates",
+        ("client_certificate", "client_key"),
+        ("basic_username", "basic_password"),
+    ),
+    "Where the receiver's certificate comes from an authority of its own, or it demands"
+    " one of ours, or Basic auth.",
 )
 # Of one style alone; the page shows them while that is the chosen style.
 OF_STYLE: Final = MappingProxyType(
@@ -156,7 +166,7 @@ class WebhookAdmin(WebhookList):
         secret = ("Signature", {"fields": ("secret",)})
         rest = [
             (title, {"fields": names, "description": note})
-            for title, names, note in SETTINGS
+            for title, names, note in (*SETTINGS, self._identity(request, obj))
         ]
         of_style = [
             (
@@ -171,6 +181,13 @@ class WebhookAdmin(WebhookList):
         past = ("Past calls", {"fields": ("last_hours",)})
         last = [past, secret] if obj is None else []
         return [*first, *rest, *of_style, *last]
+
+    def _identity(self, request: HttpRequest, obj: Webhook | None) -> Any:
+        """A form hides key and password; where there is none, they are left out."""
+        if obj is None or self.has_change_permission(request, obj):
+            return IDENTITY
+        title, _, note = IDENTITY
+        return title, ("ca_certificates", "client_certificate", "basic_username"), note
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Webhook | None = None
@@ -226,7 +243,7 @@ class WebhookAdmin(WebhookList):
         # What was held goes out without waiting for the sweep.
         transaction.on_commit(lambda: tasks.wake_up([obj.pk]))
         if change:
-            names = [*COLUMNS, "filters", "custom_data", "headers"]
+            names = [*COLUMNS, *WRITE_ONLY, "filters", "custom_data", "headers"]
             changes = {name: getattr(draft, name) for name in names}
             subscribe.update_webhook(obj, changes, now=now)
             return

@@ -3,7 +3,7 @@
 Judges types and names only; which settings go together is for pipeline.draft to say.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Final
 
 from django.utils import timezone
@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from dispatcher.api.problems import Problem, listed
 from dispatcher.api.shapes import iso
 from dispatcher.models import Webhook
+from dispatcher.pipeline.draft import WRITE_ONLY
 from dispatcher.pipeline.probes import next_probe_at
 from dispatcher.values import FieldError, Filter
 
@@ -24,7 +25,12 @@ OPTIONS: Final = (
     "disable_on_410",
     "empty_windows",
     "mask",
+    "ca_certificates",
+    "client_certificate",
+    "basic_username",
 )
+# Of these only that they are there.
+HIDDEN: Final = tuple(sorted(WRITE_ONLY))
 # Shown, and accepted back unchanged, so that what was read can be written.
 READ_ONLY: Final = ("id", "tenant", "partner", "health", "secret_set")
 _PLAIN: Final = (
@@ -50,6 +56,9 @@ _PLAIN: Final = (
     "mask",
     "mask_digits",
     "allowed_fields",
+    "ca_certificates",
+    "client_certificate",
+    "basic_username",
     "secret",
 )
 
@@ -80,8 +89,8 @@ class FilterBody(BaseModel):
 class WebhookChanges(BaseModel):
     """The settings of a webhook; in a PATCH, those that are to change.
 
-    `headers` and `custom_data` replace all there were; a header's value `***` keeps
-    the stored one. `secret`: left out in a POST, one is made; "none": unsigned.
+    `headers` and `custom_data` replace all there were; `***`, as a header's value, as
+    `client_key` or as `basic_password`, keeps the stored one; "" ends them. `secret`: left out in a POST, one is made; "none": unsigned.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -118,6 +127,13 @@ class WebhookChanges(BaseModel):
     allowed_fields: list[str] = Field(
         [], description="Properties that are sent of a call; none: everything"
     )
+    ca_certificates: str = Field(
+        "", description="PEM, trusted in place of the public authorities"
+    )
+    client_certificate: str = Field("", description="PEM, with its chain")
+    client_key: str | None = Field(None, description="PEM; shown by no GET")
+    basic_username: str = ""
+    basic_password: str | None = Field(None, description="Shown by no GET")
     secret: str | None = Field(None, description='Text, or "none"; shown by no GET')
     id: str | None = Field(None, description="Read-only")
     tenant: str | None = Field(None, description="Read-only")
@@ -170,6 +186,11 @@ class WebhookJson(BaseModel):
     mask: str = ""
     mask_digits: int = 4
     allowed_fields: list[str] = []
+    ca_certificates: str = ""
+    client_certificate: str = ""
+    client_key: str = ""
+    basic_username: str = ""
+    basic_password: str = ""
 
 
 class CreatedJson(WebhookJson):
@@ -211,6 +232,7 @@ def webhook_json(webhook: Webhook) -> dict[str, Any]:
     options = {name: getattr(webhook, name) for name in OPTIONS}
     options["also_accept"] = sorted(webhook.accepted_statuses)
     options["allowed_fields"] = webhook.allowed_fields
+    options.update(dict.fromkeys(hidden(webhook), MASKED))
     if webhook.mask == "digits":
         options["mask_digits"] = webhook.mask_digits
     options["down_since"] = iso(webhook.down_since)
@@ -220,12 +242,19 @@ def webhook_json(webhook: Webhook) -> dict[str, Any]:
     return shown | {name: value for name, value in options.items() if value}
 
 
+def hidden(webhook: Webhook) -> tuple[str, ...]:
+    """The write-only settings that it has."""
+    return tuple(name for name in HIDDEN if getattr(webhook, name))
+
+
 def settings_of(
-    body: WebhookChanges, stored_headers: Mapping[str, str]
+    body: WebhookChanges,
+    stored_headers: Mapping[str, str],
+    stored_hidden: Collection[str] = (),
 ) -> dict[str, Any]:
     """What was sent, by the names and in the types of WebhookDraft.
 
-    Raises Problem for a masked header value that stands for nothing.
+    Raises Problem for a masked value that stands for nothing.
     """
     given = body.model_fields_set
     settings: dict[str, Any] = {
@@ -239,7 +268,19 @@ def settings_of(
         settings["headers"] = _unmasked(body.headers, stored_headers)
     if "also_accept" in given:
         settings["also_accept"] = ",".join(map(str, body.also_accept))
-    return settings
+    return settings | _unhidden(body, stored_hidden)
+
+
+def _unhidden(body: WebhookChanges, stored: Collection[str]) -> dict[str, str]:
+    sent = {name: getattr(body, name) for name in HIDDEN}
+    unknown = [
+        FieldError(name, f"{MASKED} stands for a stored value; there is none")
+        for name, value in sent.items()
+        if value == MASKED and name not in stored
+    ]
+    if unknown:
+        raise Problem(422, "The webhook may not be saved so.", errors=listed(unknown))
+    return {name: text for name, text in sent.items() if text not in {None, MASKED}}
 
 
 def check_read_only(body: WebhookChanges, shown: Mapping[str, Any]) -> None:

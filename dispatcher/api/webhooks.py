@@ -25,6 +25,7 @@ from dispatcher.api.webhook_body import (
     WebhookChanges,
     WebhookJson,
     check_read_only,
+    hidden,
     settings_of,
     webhook_json,
 )
@@ -126,7 +127,7 @@ def change_webhook(
     webhook = _one(request, tenant, webhook_id)
     check_read_only(body, webhook_json(webhook))
     headers = {entry.name: entry.value for entry in webhook.headers.all()}
-    changes = settings_of(body, headers)
+    changes = settings_of(body, headers, hidden(webhook))
     subscribe.update_webhook(webhook, changes, now=timezone.now())
     # What was held goes out without waiting for the sweep.
     tasks.wake_up([webhook.pk])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from dataclasses import fields
 from typing import ClassVar, Final
 
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -14,10 +15,11 @@ from django.db.models.functions import Lower
 from dispatcher.models.encryption import EncryptedTextField, readable
 from dispatcher.models.ids import uuid7
 from dispatcher.models.tenancy import OWNED_BY_TENANT_OR_PARTNER, Partner, Tenant
-from dispatcher.values import Filter
+from dispatcher.values import Filter, Identity
 
 MAX_RETRIES: Final = 10
 MAX_IN_FLIGHT: Final = 100
+IDENTITY: Final = tuple(entry.name for entry in fields(Identity))
 
 
 def _choices(*values: str) -> list[tuple[str, str]]:
@@ -280,6 +282,16 @@ class Webhook(models.Model):
     def accepted_statuses(self) -> frozenset[int]:
         """Statuses beside 200 and 201 that confirm receipt for this webhook."""
         return frozenset(int(text) for text in self.also_accept.split(",") if text)
+
+    def identity(self) -> Identity | None:
+        """Whom it trusts and as whom it speaks; None: as everybody does.
+
+        Raises UndecryptableError when no configured key fits.
+        """
+        values = {name: getattr(self, name) for name in IDENTITY}
+        if not any(values.values()):
+            return None
+        return Identity(**{name: readable(text) for name, text in values.items()})
 
     def signing_secrets(self, now: dt.datetime) -> tuple[str, ...]:
         """The secret in force, then former ones while their rotation overlaps.

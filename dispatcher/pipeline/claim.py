@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from dispatcher.values import Method
+    from dispatcher.values import Identity, Method
 
 # The bound on what a crash can send twice: claimed and not yet recorded, a webhook.
 MAX_CLAIMED: Final = 50
@@ -107,10 +107,11 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What is encrypted of a webhook: its own headers, and its signing secrets."""
+    """What is a webhook's own and secret: headers, signing secrets, identity."""
 
     headers: dict[str, str] = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
+    identity: Identity | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -551,6 +552,7 @@ def _keys(
     return Keys(
         headers={name: readable(value) for name, value in headers},
         secrets=webhook.signing_secrets(now),
+        identity=webhook.identity(),
     )
 
 
@@ -662,6 +664,7 @@ def outgoing(
         also_accept=webhook.accepted_statuses,
         test=test,
         spark=style(webhook.style).spark,
+        identity=keys.identity,
     )
 
 

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from dataclasses import field as field_
 from typing import TYPE_CHECKING, Final
 
 from django.core.exceptions import ValidationError
 
 from dispatcher.filters import conditions
 from dispatcher.models import Webhook
+from dispatcher.models.webhook import IDENTITY
 from dispatcher.payloads.registry import STYLES, UnknownStyleError, style
 from dispatcher.pipeline import outbound
 from dispatcher.privacy.allow import known_names, unknown_among
-from dispatcher.sending import policy
-from dispatcher.values import FieldError
+from dispatcher.sending import credentials, policy
+from dispatcher.values import FieldError, Identity
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Sequence
 
     from dispatcher.models import Partner, Tenant
@@ -48,6 +51,7 @@ class WebhookDraft:
     `also_accept` is text such as `202,204`; `allowed_fields` are names as
     `privacy.allow` knows them. `secret`: None means one is made (a feed
     gets none; in a change: as it is), "none" means unsigned, else the text itself.
+    `client_key` and `basic_password`: None means as it is, or none in a new one.
     """
 
     tenant: Tenant | None = None
@@ -79,11 +83,18 @@ class WebhookDraft:
     custom_data: Pairs = ()
     headers: Pairs = ()
     secret: str | None = None
+    ca_certificates: str = ""
+    client_certificate: str = ""
+    client_key: str | None = field_(default=None, repr=False)
+    basic_username: str = ""
+    basic_password: str | None = field_(default=None, repr=False)
 
 
+# Columns that are written and never shown.
+WRITE_ONLY: Final = frozenset({"client_key", "basic_password"})
 PARTS: Final = frozenset({"filters", "custom_data", "headers", "secret"})
 COLUMNS: Final = tuple(
-    entry.name for entry in fields(WebhookDraft) if entry.name not in PARTS
+    entry.name for entry in fields(WebhookDraft) if entry.name not in PARTS | WRITE_ONLY
 )
 OWNER: Final = frozenset({"tenant", "partner"})
 # What follows the tenant's integration in force, and nobody else changes: neither a
@@ -92,7 +103,7 @@ OF_INTEGRATION: Final = ("url", "style", "active", "when_disabled", "disable_on_
 
 
 def draft_of(webhook: Webhook) -> WebhookDraft:
-    """The settings that a webhook has now; `secret` None: as it is."""
+    """The settings that a webhook has now; what is secret is None: as it is."""
     return WebhookDraft(
         **{name: getattr(webhook, name) for name in COLUMNS},
         filters=tuple(entry.as_value() for entry in webhook.filters.all()),
@@ -107,11 +118,15 @@ def draft_of(webhook: Webhook) -> WebhookDraft:
 
 
 def refusals(
-    draft: WebhookDraft, *, existing: Webhook | None = None
+    draft: WebhookDraft,
+    *,
+    existing: Webhook | None = None,
+    now: dt.datetime | None = None,
 ) -> list[FieldError]:
     """Why a webhook may not be saved so; empty if it may.
 
-    `existing` is the webhook that is being changed. Fields are the names of the
+    `existing` is the webhook that is being changed; without `now`, the dates of
+    certificates are not judged. Fields are the names of the
     webhook's JSON, with positions and keys as dotted paths (`filters.0.value`).
     """
     return [
@@ -128,6 +143,7 @@ def refusals(
         *_text_refusals(draft),
         *_list_refusals(draft),
         *_secret_refusals(draft),
+        *_identity_refusals(draft, existing, now),
         *_count_refusals(draft, existing),
     ]
 
@@ -182,7 +198,7 @@ def _integration_refusals(
 
 def _column_refusals(draft: WebhookDraft) -> list[FieldError]:
     """What the model's own bounds and choices say; `url` has been judged above."""
-    judged = set(COLUMNS) - _BY_STYLE - OWNER - {"url", "also_accept"}
+    judged = set(COLUMNS) - _BY_STYLE - OWNER - {"url", "also_accept", *IDENTITY}
     webhook = Webhook(**{name: getattr(draft, name) for name in judged})
     others = {field.name for field in Webhook._meta.fields} - judged
     try:
@@ -245,6 +261,33 @@ def _list_refusals(draft: WebhookDraft) -> Iterable[FieldError]:
             yield FieldError(field, f"takes at most {MAX_ITEMS}")
 
 
+def _identity_refusals(
+    draft: WebhookDraft, existing: Webhook | None, now: dt.datetime | None
+) -> Iterable[FieldError]:
+    """Judges certificates, key and login; what stays as it was, by the URL alone."""
+    identity = _identity(draft, existing)
+    if not draft.url.lower().startswith("https://"):
+        for name in ("ca_certificates", "client_certificate"):
+            if getattr(identity, name):
+                yield FieldError(name, "is for https:// URLs")
+    headers = {name.lower() for name, _ in draft.headers}
+    if identity.has_basic and "authorization" in headers:
+        yield FieldError("basic_username", "stands against the header Authorization")
+    if existing is None or identity != _stored(existing):
+        yield from credentials.refusals(identity, now)
+
+
+def _identity(draft: WebhookDraft, existing: Webhook | None) -> Identity:
+    wished = {name: getattr(draft, name) for name in IDENTITY}
+    given = {name: text for name, text in wished.items() if text is not None}
+    stored = Identity() if existing is None else _stored(existing)
+    return replace(stored, **given)
+
+
+def _stored(webhook: Webhook) -> Identity:
+    return Identity(**{name: getattr(webhook, name) for name in IDENTITY})
+
+
 def _secret_refusals(draft: WebhookDraft) -> Iterable[FieldError]:
     if draft.secret == "":
         yield FieldError(
@@ -256,6 +299,11 @@ def _texts(draft: WebhookDraft) -> Iterable[tuple[str, str, int]]:
     yield "url", draft.url, 2000
     yield "also_accept", draft.also_accept, 64
     yield "secret", draft.secret or "", MAX_SECRET_CHARS
+    yield "ca_certificates", draft.ca_certificates, credentials.MAX_PEM
+    yield "client_certificate", draft.client_certificate, credentials.MAX_PEM
+    yield "client_key", draft.client_key or "", credentials.MAX_PEM
+    yield "basic_username", draft.basic_username, 200
+    yield "basic_password", draft.basic_password or "", credentials.MAX_PASSWORD
     for index, condition in enumerate(draft.filters):
         yield f"filters.{index}.field", condition.field, 100
         yield f"filters.{index}.value", condition.value, 1000

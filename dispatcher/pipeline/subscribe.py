@@ -31,6 +31,7 @@ from dispatcher.pipeline.draft import (
     COLUMNS,
     OWNER,
     PARTS,
+    WRITE_ONLY,
     WebhookDraft,
     draft_of,
     refusals,
@@ -67,6 +68,8 @@ ROTATION_OVERLAP: Final = dt.timedelta(hours=24)
 NO_SECRET: Final = "none"  # noqa: S105  the word for "unsigned", not a password
 WHY_DELETED: Final = "the webhook was deleted before this was delivered"
 
+# What a webhook that was deleted does not keep.
+SECRETS: Final = ("secret", "previous_secret", "mask_key", *sorted(WRITE_ONLY))
 _SECRET_BYTES: Final = 32
 _CHUNK: Final = 500
 
@@ -93,10 +96,11 @@ def create_webhook(
     """
     with transaction.atomic():
         _lock_owner(draft)
-        _refuse(refusals(draft))
+        _refuse(refusals(draft, now=now))
         secret = _first_secret(draft)
         webhook = Webhook.objects.create(
             **{name: getattr(draft, name) for name in COLUMNS},
+            **{name: getattr(draft, name) or "" for name in WRITE_ONLY},
             secret=secret,
             mask_key=_new_mask_key() if draft.mask == "hash" else "",
             of_integration=of_integration,
@@ -127,8 +131,9 @@ def update_webhook(
         before = draft_of(webhook)
         draft = replace(before, **changes)
         if not by_integration:
-            _refuse(refusals(draft, existing=webhook))
+            _refuse(refusals(draft, existing=webhook, now=now))
         columns = [name for name in COLUMNS if name in changes and name not in OWNER]
+        columns += [name for name in WRITE_ONLY if changes.get(name) is not None]
         if webhook.style == "feed" and draft.active and not webhook.active:
             columns += _skip_idle_windows(webhook, now)
         if webhook.health == "DOWN" and _may_be_mended(webhook, draft, changes):
@@ -221,7 +226,7 @@ def delete_webhook(webhook: Webhook, *, now: dt.datetime) -> int:
         )
     cancelled = cancel_pending(webhook, now)
     with transaction.atomic():
-        rows.update(deleted_at=now, secret="", previous_secret="", mask_key="")
+        rows.update(deleted_at=now, **dict.fromkeys(SECRETS, ""))
         audit.note("deleted", webhook, now=now)
         WebhookHeader.objects.filter(webhook=webhook).delete()
     # What calls brought that were being accepted while it was closed.

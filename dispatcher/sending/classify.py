@@ -103,6 +103,15 @@ CERTIFICATE: Final = {
     62: "is for another host name",
     64: "is for another address",
 }
+# What the receiver says of ours; OpenSSL's names of the alerts.
+CLIENT_CERTIFICATE: Final = {
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "demands a client certificate",
+    "TLSV1_ALERT_UNKNOWN_CA": "does not trust the client certificate",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "does not take the client certificate",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "says that the client certificate has expired",
+    "SSLV3_ALERT_CERTIFICATE_REVOKED": "says that the client certificate was revoked",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "does not take the client certificate",
+}
 UNREACHABLE: Final = {
     errno.ECONNREFUSED: "refused the connection",
     errno.EHOSTUNREACH: "cannot be reached: no route to the host",
@@ -158,8 +167,11 @@ def _tls(error: Exception, _: Exchange, __: SendPolicy) -> Failure:
             error.verify_code, f"is not valid: {error.verify_message}"
         )
         return Failure("tls", f"the receiver's certificate {words}")
-    reason = (getattr(error, "reason", None) or "connection closed").replace("_", " ")
-    return Failure("tls", f"the TLS connection failed: {reason.lower()}")
+    reason = getattr(error, "reason", None) or "connection closed"
+    if (says := CLIENT_CERTIFICATE.get(reason)) is not None:
+        return Failure("tls", f"the receiver {says}")
+    why = reason.replace("_", " ").lower()
+    return Failure("tls", f"the TLS connection failed: {why}")
 
 
 def _too_big(_: Exception, __: Exchange, policy: SendPolicy) -> Failure:

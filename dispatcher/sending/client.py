@@ -8,23 +8,25 @@ certificates are always verified. Judges no status.
 
 from __future__ import annotations
 
-import ssl
 from typing import TYPE_CHECKING, Any
 
-import certifi
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
+from dispatcher.sending import trust
 from dispatcher.sending.connection import Connection, RefusedError, SecureConnection
 from dispatcher.sending.endpoint import Endpoint, parse
-from dispatcher.sending.exchange import DeadlineTLSSocket, EarlyCloseError, current
-from dispatcher.sending.idle import IdleConnections
+from dispatcher.sending.exchange import EarlyCloseError, current
+from dispatcher.sending.idle import IdleConnections, origin_of
 from dispatcher.sending.policy import SendPolicy, refusal
 from dispatcher.sending.resolver import Resolver
 
 if TYPE_CHECKING:
+    import ssl
+
     from dispatcher.sending.reply import Reply
+    from dispatcher.values import Identity
 
 
 class WebhookRequest(PreparedRequest):
@@ -42,6 +44,7 @@ class WebhookRequest(PreparedRequest):
         target: str,
         headers: dict[str, Any],
         body: bytes | None,
+        identity: Identity | None = None,
     ) -> None:
         super().__init__()
         self.method = method
@@ -50,6 +53,7 @@ class WebhookRequest(PreparedRequest):
         self.url = f"{endpoint.scheme}://{endpoint.host}:{endpoint.port}{target}"
         self.wire_headers = headers
         self.body = body
+        self.identity = identity
 
 
 class Door(HTTPAdapter):
@@ -68,7 +72,7 @@ class Door(HTTPAdapter):
     ) -> None:
         super().__init__(max_retries=0)
         self.policy = policy
-        self._ssl_context = _hardened(ssl_context or _public_authorities())
+        self._ssl_context = trust.hardened(ssl_context or trust.public_authorities())
         self._resolver = resolver or Resolver()
         self._idle = IdleConnections(policy.max_idle)
 
@@ -94,21 +98,28 @@ class Door(HTTPAdapter):
         super().close()
 
     def _ask(self, request: WebhookRequest) -> Reply:
-        endpoint = request.endpoint
-        kept = self._idle.take((endpoint.scheme, endpoint.host, endpoint.port))
+        kept = self._idle.take(origin_of(request.endpoint, request.identity))
         if kept is not None:
             try:
                 return _ask(kept, request)
             except (EarlyCloseError, BrokenPipeError):
                 if current().received or not kept.never_reached():
                     raise
-        return _ask(self._new(endpoint), request)
+        return _ask(self._new(request.endpoint, request.identity), request)
 
-    def _new(self, endpoint: Endpoint) -> Connection:
-        common = (endpoint, self.policy, self._resolver, self._idle.give)
+    def _new(self, endpoint: Endpoint, identity: Identity | None) -> Connection:
+        common = (endpoint, self.policy, self._resolver, self._idle.give, identity)
         if endpoint.scheme == "https":
-            return SecureConnection(*common, ssl_context=self._ssl_context)
+            return SecureConnection(*common, ssl_context=self._context(identity))
         return Connection(*common)
+
+    def _context(self, identity: Identity | None) -> ssl.SSLContext:
+        if identity is None:
+            return self._ssl_context
+        try:
+            return trust.context_of(identity) or self._ssl_context
+        except trust.BadIdentityError as bad:
+            raise RefusedError(str(bad)) from None
 
 
 def _ask(connection: Connection, request: WebhookRequest) -> Reply:
@@ -129,19 +140,3 @@ def _response(request: WebhookRequest, reply: Reply) -> Response:
     response.url = str(request.url)
     response.request = request
     return response
-
-
-def _public_authorities() -> ssl.SSLContext:
-    # ssl.create_default_context would write session keys to $SSLKEYLOGFILE.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(certifi.where())
-    return context
-
-
-def _hardened(context: ssl.SSLContext) -> ssl.SSLContext:
-    if context.verify_mode != ssl.CERT_REQUIRED or not context.check_hostname:
-        raise ValueError("the TLS context of webhooks must verify certificates")
-    context.sslsocket_class = DeadlineTLSSocket
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    return context

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from dispatcher.sending.endpoint import Endpoint
     from dispatcher.sending.resolver import Addresses, Resolver
+    from dispatcher.values import Identity
 
 # One text for every name that leads where nothing may be sent: which kind of address
 # that is, tells what the inner name server knows.
@@ -50,7 +51,7 @@ class RefusedError(Exception):
 
 
 class Connection(HTTPConnection):
-    """A connection to one endpoint; used by one exchange at a time."""
+    """A connection to one endpoint as one identity; used by one exchange at a time."""
 
     response_class = Reply
 
@@ -60,9 +61,11 @@ class Connection(HTTPConnection):
         policy: SendPolicy,
         resolver: Resolver,
         on_release: Callable[[Connection], None],
+        identity: Identity | None = None,
     ) -> None:
         super().__init__(endpoint.host, endpoint.port)
         self.endpoint = endpoint
+        self.identity = identity
         self.policy = policy
         self.idle_since = 0.0
         self._resolver = resolver

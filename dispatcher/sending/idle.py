@@ -1,4 +1,6 @@
-"""Connections that wait to be used again, by endpoint. Opens none.
+"""Connections that wait to be used again, by endpoint and identity. Opens none.
+
+What was connected as one identity, or by what one webhook trusts, serves no other.
 
 An old one is closed, not handed out: its receiver may be closing it at this moment, and
 a request lost that way would cost a webhook one of its tries (its only one, with 0
@@ -19,8 +21,15 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from dispatcher.sending.connection import Connection
+    from dispatcher.sending.endpoint import Endpoint
+    from dispatcher.values import Identity
 
-Origin = tuple[str, str, int]
+Origin = tuple[str, str, int, "Identity | None"]
+
+
+def origin_of(endpoint: Endpoint, identity: Identity | None) -> Origin:
+    """What connections must have in common for one to serve in place of another."""
+    return (endpoint.scheme, endpoint.host, endpoint.port, identity)
 
 
 class IdleConnections:
@@ -44,9 +53,8 @@ class IdleConnections:
 
     def give(self, connection: Connection) -> None:
         """Keep a connection whose answer was read to its end."""
-        endpoint = connection.endpoint
+        origin = origin_of(connection.endpoint, connection.identity)
         with self._lock:
-            origin = (endpoint.scheme, endpoint.host, endpoint.port)
             self._by_origin[origin].append(connection)
             old = self._old(monotonic())
         for each in old:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from base64 import b64encode
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dispatcher.sending.reply import Headers, Reply
-    from dispatcher.values import Outgoing
+    from dispatcher.values import Identity, Outgoing
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ def build(door: Door, outgoing: Outgoing, started_at: dt.datetime) -> WebhookReq
         target,
         headers,
         None if outgoing.request.method == "GET" else body,
+        outgoing.identity,
     )
 
 
@@ -170,7 +172,20 @@ def _headers(
         if (reason := transport_refusal(name, value)) is not None:
             raise RefusedError(reason)
         headers[name] = value.encode()
+    if outgoing.identity is not None and outgoing.identity.has_basic:
+        return _logged_in(headers, outgoing.identity)
     return headers
+
+
+def _logged_in(
+    headers: dict[str, str | bytes], identity: Identity
+) -> dict[str, str | bytes]:
+    """Adds Basic auth (RFC 7617, in UTF-8)."""
+    if any(name.lower() == "authorization" for name in headers):
+        raise RefusedError("the header Authorization is that of its Basic auth")
+    pair = f"{identity.basic_username}:{identity.basic_password}"
+    credentials = b64encode(pair.encode()).decode("ascii")
+    return {**headers, "Authorization": f"Basic {credentials}"}
 
 
 def _kept(headers: Headers, most_bytes: int) -> tuple[tuple[str, str], ...]:

@@ -6,6 +6,7 @@ import datetime as dt
 
 import pytest
 import time_machine
+import trustme
 from django.utils import timezone
 
 from dispatcher import tasks
@@ -13,6 +14,7 @@ from dispatcher.models import OwedCdr, Partner, Webhook
 from dispatcher.pipeline.accept import accept
 from dispatcher.pipeline.subscribe import draft_of
 from dispatcher.values import Cdr, Filter
+from tests.sending.identities import authority_of, chain_of, key_of
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
 
@@ -165,3 +167,37 @@ def test_people_are_told_what_is_at_fault(acme, run):
 
     assert ran.code == 1
     assert "retries: " in ran.err
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Options that name files with what they are to hold."""
+    ca = trustme.CA()
+    client = ca.issue_cert("client.example")
+    texts = {
+        "ca-file": authority_of(ca),
+        "client-cert-file": chain_of(client),
+        "client-key-file": key_of(client),
+        "basic-password-file": "hunter2\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    return [f"--{name}={tmp_path / name}" for name in texts]
+
+
+def test_certificates_and_password_come_from_files(acme, run, files):
+    ran = run(*ENVELOPE, *files, "--basic-user=cdrhook")
+
+    webhook = Webhook.objects.get()
+    assert ran.answer["id"] == str(webhook.pk)
+    assert (webhook.basic_username, webhook.basic_password) == ("cdrhook", "hunter2")
+    assert webhook.client_key.startswith("-----BEGIN")
+    assert "BEGIN CERTIFICATE" in webhook.ca_certificates
+
+
+def test_a_file_that_cannot_be_read_is_named(acme, run, tmp_path):
+    ran = run(*ENVELOPE, f"--client-key-file={tmp_path / 'missing'}")
+
+    assert ran.code == 1
+    assert ran.problem["errors"][0]["field"] == "client_key"
+    assert "missing cannot be read" in ran.problem["errors"][0]["message"]

@@ -97,10 +97,23 @@ class Receiver:
                 self.at_once(self, conn)
                 return
             if self.tls is not None:
-                conn = stack.enter_context(self.tls.wrap_socket(conn, server_side=True))
+                conn = stack.enter_context(self._secured(conn, self.tls))
                 self._open.append(conn)
             while self._answer_one(conn):
                 pass
+
+    def _secured(self, conn: socket.socket, tls: ssl.SSLContext) -> ssl.SSLSocket:
+        beneath = conn.dup()
+        try:
+            return tls.wrap_socket(conn, server_side=True)
+        except OSError:
+            # As servers do: a reset would overtake what was wrong with the client.
+            beneath.settimeout(2)
+            while beneath.recv(65536):
+                pass
+            raise
+        finally:
+            beneath.close()
 
     def _answer_one(self, conn: socket.socket) -> bool:
         data = b""

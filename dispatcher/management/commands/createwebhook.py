@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
@@ -47,6 +48,14 @@ _SETTINGS = (
     "mask_digits",
 )
 
+# Secrets come from files, since everybody on a machine may read arguments.
+FILES = {
+    "ca-file": ("ca_certificates", "PEM, trusted in place of the public authorities"),
+    "client-cert-file": ("client_certificate", "PEM, with its chain"),
+    "client-key-file": ("client_key", "PEM, without a passphrase"),
+    "basic-password-file": ("basic_password", "of Basic auth; its first line"),
+}
+
 
 class Command(AnsweringCommand):
     """Answers {"id", "secret"}; `secret` is null where there is none."""
@@ -84,6 +93,9 @@ class Command(AnsweringCommand):
             " call, with others that are named so; without any: everything",
         )
         add("--inactive", action="store_true")
+        for option, (_, what) in FILES.items():
+            add(f"--{option}", type=Path, metavar="FILE", help=what)
+        add("--basic-user", default="", metavar="USER", help="of Basic auth")
         add(
             "--last-hours",
             type=hours,
@@ -103,6 +115,8 @@ class Command(AnsweringCommand):
             allowed_fields=tuple(options["allow"]),
             active=not options["inactive"],
             empty_windows=options["empty_windows"],
+            basic_username=options["basic_user"],
+            **_files(options),
         )
         webhook, secret = create_webhook(draft, now=timezone.now())
         past = _give(webhook, options["last_hours"])
@@ -122,6 +136,30 @@ def _give(webhook: Webhook, last_hours: int | None) -> str:
     started = replay.start(wish, now=now, by="command")
     tasks.wake_up(started.wake)
     return f" It gets those of {started.count} past calls that its filters let through."
+
+
+def _files(options: dict[str, Any]) -> dict[str, Any]:
+    """The settings whose values stand in files."""
+    paths = {
+        name: options[option.replace("-", "_")] for option, (name, _) in FILES.items()
+    }
+    texts = {
+        name: _text(name, path) for name, path in paths.items() if path is not None
+    }
+    if "basic_password" in texts:
+        texts["basic_password"] = (
+            texts["basic_password"].partition("\n")[0].rstrip("\r")
+        )
+    return texts
+
+
+def _text(name: str, path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        fault = FieldError(name, f"{path} cannot be read: {why}")
+        raise Failure("The webhook may not be saved so.", fault) from None
 
 
 def _filters(texts: Iterable[str]) -> Iterable[Filter]:
