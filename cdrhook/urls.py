@@ -14,6 +14,8 @@ admin.autodiscover()
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/"), name="home"),
+    # Browsers ask for it where a page names none: pages of errors.
+    path("favicon.ico", RedirectView.as_view(url="/static/dispatcher/favicon.svg")),
     path("admin/", admin.site.urls),
     *api_urls.urlpatterns,
 ]

@@ -56,6 +56,16 @@ def stylesheet(_request: HttpRequest) -> str:
     return static("dispatcher/admin.css")
 
 
+def colours(_request: HttpRequest) -> str:
+    """The address of unfold's colours, which it would write into each page."""
+    return reverse("admin:colours")
+
+
+def script(_request: HttpRequest) -> str:
+    """The address of our script, which has htmx write no style into pages."""
+    return static("dispatcher/htmx.js")
+
+
 def favicon(_request: HttpRequest) -> str:
     """The address of the picture in the browser's tab."""
     return static("dispatcher/favicon.svg")

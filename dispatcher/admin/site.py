@@ -57,11 +57,29 @@ class CdrhookAdminSite(AdminSite):
             if getattr(pattern, "name", None) != "view_on_site"
         ]
         balance = path("balance/", self.admin_view(self.balance), name="balance")
-        return [*_redirects(), balance, *map(_moved, known)]
+        colours = path("colours.css", self.colours, name="colours")
+        return [*_redirects(), balance, colours, *map(_moved, known)]
 
     def balance(self, request: HttpRequest) -> TemplateResponse:
         """Whether what came in and what became of it add up."""
         return balance_page(request, self)
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Without the colours: no style stands in a page, see `colours`."""
+        return {**super().each_context(request), "colors": None}
+
+    def colours(self, request: HttpRequest) -> HttpResponse:
+        """unfold's colours and roundness as a stylesheet, for the login page as well."""
+        context = super().each_context(request)
+        lines = [f"--border-radius: {context['border_radius']};"]
+        for name, weights in context["colors"].items():
+            for weight, value in weights.items():
+                lines.append(f"--color-{name}-{weight}: {value};")
+        return HttpResponse(
+            ":root {" + " ".join(lines) + "}",
+            content_type="text/css",
+            headers={"Cache-Control": "max-age=3600"},
+        )
 
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
