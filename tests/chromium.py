@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -42,7 +43,11 @@ def find() -> Program:
 
 def unpacked(folder: Path) -> Program:
     """Debian's, with every library that this machine has not got."""
-    root = programs.unpacked(folder, *_packages())
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        # The suite runs in several processes.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        root = programs.unpacked(folder, *_packages())
     libraries = sorted(root.glob("usr/lib/*-linux-gnu")) + sorted(
         root.glob("lib/*-linux-gnu")
     )

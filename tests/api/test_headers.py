@@ -11,7 +11,9 @@ PAGES = ("/admin/login/", "/api/v1/docs", "/api/v1/openapi.json", "/api/v1/nothi
 
 def policy(client, path: str) -> dict[str, str]:
     text = client.get(path)["Content-Security-Policy"]
-    return {name: rest for name, _, rest in (d.partition(" ") for d in text.split("; "))}
+    return {
+        name: rest for name, _, rest in (d.partition(" ") for d in text.split("; "))
+    }
 
 
 @pytest.mark.parametrize("path", PAGES)
