@@ -51,39 +51,36 @@ def of_hours(tenant: Tenant, since: int, until: int) -> dict[int, Standing]:
     found: dict[int, Standing] = defaultdict(Standing)
     for start in range(since, until, TOGETHER):
         hours = range(start, min(start + TOGETHER, until))
-        bounds = {
-            "gte": first_id_at(moment_of(hours[0])),
-            "lt": first_id_at(moment_of(hours[-1] + 1)),
-        }
-        calls = StoredCdr.objects.filter(tenant=tenant, **_of("pk", bounds))
+        first, end = (first_id_at(moment_of(hour)) for hour in (start, hours[-1] + 1))
+        calls = StoredCdr.objects.filter(
+            tenant=tenant, pk__gte=first, pk__lt=end
+        ).order_by()
         for hour, count in _by_hour(calls, "pk", hours):
             found[hour].calls = count
-        revised = CdrRevision.objects.filter(
-            cdr__tenant=tenant, **_of("cdr__pk", bounds)
-        )
-        for hour, count in _by_hour(revised, "cdr_id", hours):
-            found[hour].revisions = count
-        owed = OwedCdr.objects.filter(cdr__tenant=tenant, **_of("cdr__pk", bounds))
-        _add_owed(found, owed.annotate(hour=_hour("cdr_id", hours)))
+        # The range twice, so that either table may be the one to begin with; joined,
+        # Django would ask it of one of them only.
+        among = {"cdr__in": calls.values("pk"), "cdr__gte": first, "cdr__lt": end}
+        _add(found, among, hours)
     return found
 
 
 def of_calls(cdr_ids: Sequence[UUID]) -> dict[int, Standing]:
     """The same of these calls, whosever they are; at most 900."""
     found: dict[int, Standing] = defaultdict(Standing)
-    hours = sorted({hour_of(cdr_id) for cdr_id in cdr_ids})
     for cdr_id in cdr_ids:
         found[hour_of(cdr_id)].calls += 1
-    revised = CdrRevision.objects.filter(cdr__in=cdr_ids)
-    for hour, count in _by_hour(revised, "cdr_id", hours):
-        found[hour].revisions = count
-    owed = OwedCdr.objects.filter(cdr__in=cdr_ids)
-    _add_owed(found, owed.annotate(hour=_hour("cdr_id", hours)))
+    _add(found, {"cdr__in": cdr_ids}, sorted(found))
     return found
 
 
-def _of(column: str, bounds: dict[str, UUID]) -> dict[str, UUID]:
-    return {f"{column}__{name}": bound for name, bound in bounds.items()}
+def _add(
+    found: dict[int, Standing], among: dict[str, Any], hours: Iterable[int]
+) -> None:
+    """Adds revisions of some calls, and what is owed of them."""
+    for hour, count in _by_hour(CdrRevision.objects.filter(**among), "cdr_id", hours):
+        found[hour].revisions = count
+    owed = OwedCdr.objects.filter(**among, kind=OwedCdr.CDR)
+    _add_owed(found, owed.annotate(hour=_hour("cdr_id", hours)))
 
 
 def _hour(column: str, hours: Iterable[int]) -> Case:
@@ -105,8 +102,7 @@ def _by_hour(rows: Any, column: str, hours: Iterable[int]) -> Any:
 
 def _add_owed(found: dict[int, Standing], owed: Any) -> None:
     rows = list(
-        owed.filter(kind=OwedCdr.CDR)
-        .order_by()
+        owed.order_by()
         .values("hour", "webhook_id", "delivery__state", "left_out")
         .annotate(count=Count("pk"))
         .values_list("hour", "webhook_id", "delivery__state", "left_out", "count")
