@@ -6,13 +6,15 @@ import datetime as dt
 import threading
 
 import pytest
+import time_machine
 from django.db import connection
 
 from dispatcher.models import Delivery, Partner, Replay, Tenant, Webhook
-from dispatcher.pipeline import replay, replay_step
+from dispatcher.pipeline import probes, replay, replay_step
+from dispatcher.pipeline.claim import claim
 from dispatcher.pipeline.subscribe import delete_webhook
 from tests.ended import ended
-from tests.pipeline.conftest import claim_now
+from tests.pipeline.conftest import ROOM, call, claim_all, claim_now, finish
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
 
@@ -176,6 +178,30 @@ def test_without_an_outage_that_is_over_there_is_nothing_to_offer(
     webhook, now, columns
 ):
     assert outage(webhook, now, **columns) is None
+
+
+def test_what_failed_until_it_went_down_is_offered_once_it_is_back(
+    acme, webhook_of, take, now, settings
+):
+    settings.CDRHOOK_DOWN_AFTER_SECONDS = 0
+    webhook = webhook_of(acme, retries=0, max_in_flight=10)
+    with time_machine.travel(now):
+        take(acme, *(call(f"c-{n}") for n in range(11)))
+    for item in claim_all(webhook, now):
+        finish(item, 500, now, took_ms=0)
+    webhook.refresh_from_db()
+    while_down = webhook.health, replay.of_outage(webhook, now=now)
+
+    later = now + 2 * HOUR
+    probes.grant(later)
+    (probe,) = claim_all(webhook, later)
+    finish(probe, 200, later)
+
+    webhook.refresh_from_db()
+    assert while_down == ("DOWN", None)
+    wish = replay.of_outage(webhook, now=later)
+    assert wish is not None
+    assert replay.start(wish, now=later).count == 10
 
 
 # In steps ---------------------------------------------------------------------------
@@ -381,14 +407,27 @@ def test_a_paused_one_of_a_deleted_webhook_cannot_go_on(webhook, now):
     assert not replay.resume(one.pk, now)
 
 
-def test_at_a_webhook_that_is_switched_off_they_are_held(webhook, now):
+@pytest.mark.parametrize("columns", [{"active": False}, {"health": "DOWN"}])
+def test_at_a_webhook_that_is_off_or_down_they_are_held(webhook, now, columns):
+    ended(webhook, now - HOUR, many=60)
+    begin(webhook, now, per_second=20)
+    Webhook.objects.filter(pk=webhook.pk).update(probed_at=now, **columns)
+
+    list(steps(now))
+
+    assert (Replay.objects.get().state, pending()) == ("done", 60)
+    held = claim(webhook.pk, now=now + dt.timedelta(seconds=9), capacity=ROOM)
+    assert held is None or not held.runs
+
+
+def test_a_webhook_that_is_off_is_not_woken_up(webhook, now):
     ended(webhook, now - HOUR, many=60)
     begin(webhook, now, per_second=20)
     Webhook.objects.filter(pk=webhook.pk).update(active=False)
 
     (woken,) = step_at(now + dt.timedelta(seconds=1))
 
-    assert (pending(), woken) == (40, {})
+    assert woken == {}
 
 
 def test_what_changed_before_its_turn_is_not_sent_twice(webhook, now):
