@@ -10,6 +10,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Q
 from django.utils import timezone
 
+from dispatcher.adapters import cdr_json
 from dispatcher.models import (
     Delivery,
     OwedCdr,
@@ -23,7 +24,9 @@ from dispatcher.models import (
 from dispatcher.pipeline.accept import accept, ingest
 from dispatcher.pipeline.balance import note_gone
 from dispatcher.pipeline.bundle import bundle
+from dispatcher.pipeline.owe import Call, Owing, owe, write_owed
 from dispatcher.pipeline.purge import purge_deliveries
+from dispatcher.pipeline.route import route_of
 from dispatcher.pipeline.subscribe import delete_webhook
 from tests.pipeline.conftest import call
 from tests.pipeline.ledger import at, spoil, told, totals
@@ -146,6 +149,27 @@ def test_a_webhook_that_was_made_later_was_not_asked(acme, webhook_of, take):
     assert at(webhook) == {
         "considered": 1, "not_considered": 1, "matched": 1, "pending": 1,
     }  # fmt: skip
+
+
+def test_calls_that_a_webhook_is_given_later_count_in_their_hour(
+    acme, webhook_of, take, now
+):
+    take(acme, call("c-1"), call("c-2", direction="outbound"))
+    webhook = webhook_of(acme)
+    WebhookFilter.objects.create(webhook=webhook, field="dir", op="eq", value="inbound")
+
+    owing = Owing(acme.pk, now)
+    for row in StoredCdr.objects.all():
+        given = Call(row.pk, row.call_end, cdr_json.load(row.record))
+        owe(owing, [route_of(webhook.pk)], given)
+    write_owed(owing)
+
+    assert at(webhook) == {
+        "considered": 2,
+        "matched": 1,
+        "pending": 1,
+        "filtered": [{"filter": "dir:eq:inbound", "count": 1}],
+    }
 
 
 def test_a_deleted_webhook_keeps_counting(acme, webhook_of, take, now):
