@@ -130,9 +130,15 @@ def repeats(arrivals: Iterable[Arrival]) -> Iterator[Arrival]:
     Where the receiver refused it or did not answer in time, it is a retry.
     """
     sent: set[str] = set()
+    held: set[tuple[str, int]] = set()
     for one in arrivals:
-        if one.webhook_id in sent:
+        request = one.webhook_id, one.peer
+        if one.webhook_id in sent and request not in held:
             yield one
+        # What is held is noted again, from the same peer, once it is answered.
+        held.discard(request)
+        if one.answer == "held":
+            held.add(request)
         if one.was_taken or one.answer == "held":
             sent.add(one.webhook_id)
 

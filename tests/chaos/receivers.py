@@ -70,7 +70,11 @@ class Receivers:
         self._note(path, webhook_id, data, answer, writer)
         if answer == "held":
             await self._while_held(path)
+            if reader.at_eof():
+                return False
+            # It was answered after all: a line of its own tells.
             answer = "200"
+            self._note(path, webhook_id, data, answer, writer)
         if answer in ("200", "500"):
             writer.write(GOOD if answer == "200" else BROKEN)
             await writer.drain()

@@ -137,9 +137,16 @@ def test_a_retry_of_what_was_refused_is_no_repeat():
 
 
 def test_what_was_held_when_its_sender_died_is_repeated():
-    held = arrived("1", "a-in", answer="held")
+    held = arrived("1", "a-in", answer="held", peer=7)
     seen = replace(GOOD, arrivals=[held, *GOOD.arrivals], crashes=1)
     assert judge(seen).duplicates == 1
+
+
+def test_what_was_held_and_then_answered_is_no_repeat():
+    held = arrived("1", "a-in", answer="held", peer=7)
+    answered = replace(GOOD.arrivals[0], peer=7)
+    seen = replace(GOOD, arrivals=[held, answered, *GOOD.arrivals[1:]])
+    assert judge(seen).duplicates == 0
 
 
 def test_a_call_under_another_id_is_noticed():

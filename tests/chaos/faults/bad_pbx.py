@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.chaos.scene import Scene
 
 # 95 % of the good PBX's posts must be answered within these seconds.
-ANSWERS: Final = 3.0
+ANSWERS: Final = 5.0
 HURRIES: Final = 5.0
 IDLE: Final = 2000
 SLOW: Final = 100

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 PACKAGES: Final = ("libfaketime",)
 _LIBRARY: Final = "usr/lib/*/faketime/libfaketimeMT.so.1"
 _STEP_SECONDS: Final = 3600
+# The library refuses the system call that Python 3.11 sleeps with.
+_SLEEP: Final = """\
+import select
+import time
+
+time.sleep = lambda seconds: (select.select([], [], [], seconds), None)[1]
+"""
 
 
 def _arrange(scene: Scene) -> None:
@@ -28,8 +35,12 @@ def _arrange(scene: Scene) -> None:
     if library is None:
         raise programs.NotInstalledError(f"{PACKAGES[0]} has no {_LIBRARY}")
     _set(scene, 0)
+    patched = scene.work / "python"
+    patched.mkdir()
+    (patched / "sitecustomize.py").write_text(_SLEEP)
     scene.settings |= {
         "LD_PRELOAD": str(library),
+        "PYTHONPATH": str(patched),
         "FAKETIME_TIMESTAMP_FILE": str(_file(scene)),
         "FAKETIME_CACHE_DURATION": "1",
         # Timers and waits are not what a step of the clock changes.
