@@ -6,11 +6,13 @@ id. PostgreSQL refuses to run as root: there it runs as `nobody`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -164,18 +166,23 @@ def unpacked(folder: Path, *packages: str) -> Path:
     into = folder / packages[0]
     if into.exists():
         return into
-    archives = folder / f"{packages[0]}.archives"
-    archives.mkdir(parents=True, exist_ok=True)
-    partly = folder / f"{packages[0]}.partly"
-    try:
-        _run("apt-get", "download", *packages, cwd=archives)
-        for archive in archives.glob("*.deb"):
-            _run("dpkg-deb", "-x", str(archive), str(partly), cwd=folder)
-        partly.rename(into)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise NotInstalledError(
-            f"the packages {', '.join(packages)} cannot be had: {error}"
-        ) from error
+    folder.mkdir(parents=True, exist_ok=True)
+    # Of this process alone: others may be doing the same.
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f"{packages[0]}.") as own:
+        archives, partly = Path(own) / "archives", Path(own) / "root"
+        archives.mkdir()
+        try:
+            _run("apt-get", "download", *packages, cwd=archives)
+            for archive in archives.glob("*.deb"):
+                _run("dpkg-deb", "-x", str(archive), str(partly), cwd=folder)
+            with contextlib.suppress(OSError):
+                partly.rename(into)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise NotInstalledError(
+                f"the packages {', '.join(packages)} cannot be had: {error}"
+            ) from error
+    if not into.exists():
+        raise NotInstalledError(f"{', '.join(packages)} cannot be kept in {folder}")
     return into
 
 

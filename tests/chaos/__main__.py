@@ -66,7 +66,7 @@ def _run(arguments: argparse.Namespace) -> int:
     names = arguments.faults or (QUICK if arguments.quick else list(FAULTS))
     if arguments.quick or arguments.fresh:
         kept.forget(names)
-    wanted = _missing([FAULTS[name] for name in names], arguments.runs, kept)
+    wanted = missing([FAULTS[name] for name in names], arguments.runs, kept)
     print(
         f"== {len(wanted)} runs of {len(set(wanted_names(wanted)))} faults", flush=True
     )
@@ -90,7 +90,7 @@ def wanted_names(faults: list[Fault]) -> list[str]:
     return [fault.name for fault in faults]
 
 
-def _missing(faults: list[Fault], runs: int, kept: Results) -> list[Fault]:
+def missing(faults: list[Fault], runs: int, kept: Results) -> list[Fault]:
     """Each fault once for every run it lacks; all faults once before any twice."""
     have = {fault.name: kept.runs(fault.name) for fault in faults}
     return [

@@ -60,6 +60,7 @@ def main() -> None:
         took=round(time.monotonic() - began, 1),
         crashes=scene.crashes,
         notes=scene.notes,
+        phases=scene.phases,
         **found,
     )
     (arguments.work / "result.json").write_text(json.dumps(result.line()))
@@ -79,7 +80,7 @@ def _run(fault: Fault, scene: Scene) -> dict[str, Any]:
     evidence, over_at = scene.play()
     verdict = judge(evidence)
     took = times(evidence, over_at)
-    problems = [*verdict.problems, *scene.problems, *scene.balance()]
+    problems = [*verdict.problems, *scene.problems, *scene.balance(evidence)]
     late = took.delay(0.95)
     if fault.hurries is not None and (late is None or late > fault.hurries):
         problems.append(f"held up: 95 % of the calls took up to {late} s")

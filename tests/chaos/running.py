@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 # A run may take this much longer than it says, on a machine that does other things.
-GRACE_SECONDS: Final = 240.0
+GRACE_SECONDS: Final = 420.0
 STOP_SECONDS: Final = 60.0
 # Failures whose folders are kept; older ones go.
 KEPT: Final = 20

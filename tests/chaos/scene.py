@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import requests
 
 from cdrhook.supervisor.ports import free_port
+from tests.chaos import balance
 from tests.chaos import template as templates
 from tests.chaos.asked import Api
 from tests.chaos.checker import taken_uids
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 BEFORE_SECONDS: Final = 4.0
 AFTER_SECONDS: Final = 6.0
 RATE: Final = 100.0
-BALANCE: Final = ROOT / "dispatcher/management/commands/balance.py"
 # A webhook besides those of every run, for faults that have a bad receiver.
 BAD: Final = "/bad"
 
@@ -57,6 +57,8 @@ class Scene:
         self.certificate: Path | None = None
         self.token = templates.token(template)
         self._stack = contextlib.ExitStack()
+        self._began = time.monotonic()
+        self.phases: dict[str, float] = {}
 
     # Setting up -----------------------------------------------------------------------
 
@@ -91,6 +93,7 @@ class Scene:
         self.api = Api(self.cdrhook.url, self.token)
         self._stack.callback(self.api.close)
         self._make_webhooks()
+        self._phase("ready")
 
     @property
     def _on_postgres(self) -> bool:
@@ -190,13 +193,23 @@ class Scene:
         self.pbx = Pbx(self.work, self.cdrhook.urls, self.token, self._rate)
         self._stack.callback(self.pbx.close)
         self.wait(BEFORE_SECONDS, 2.0)
+        self._phase("struck")
         self.fault.strike(self)
         over_at = time.time()
+        self._phase("over")
         self.wait(AFTER_SECONDS, 3.0)
         self.pbx.stop()
         self.cdrhook.wait_until_ready()
+        self._phase("handed over")
         self._wait_until_out()
-        return self._evidence(), over_at
+        self._phase("out")
+        evidence = self._evidence()
+        self._phase("asked")
+        return evidence, over_at
+
+    def _phase(self, ended: str) -> None:
+        """Notes what has come to its end, in seconds since the run began."""
+        self.phases[ended] = round(time.monotonic() - self._began, 1)
 
     def _wait_until_out(self) -> None:
         """What is not out in time is for the checker to tell."""
@@ -252,22 +265,14 @@ class Scene:
             crashes=self.crashes,
         )
 
-    def balance(self) -> list[str]:
-        """What `cdrhook balance --check` finds wrong; none while there is no such."""
-        if not BALANCE.exists():
-            return []
+    def balance(self, evidence: Evidence) -> list[str]:
+        """What is wrong with the balance."""
+        if not self.inside:
+            return balance.problems(evidence, self.cdrhook.env, [])
         # Where its database is in a namespace, so is the command.
-        inside = []
-        if self.inside:
-            where = ["--target", str(self.up.pid), "--user", "--mount"]
-            inside = ["nsenter", *where, "--preserve-credentials"]
-        try:
-            templates.command(
-                self.cdrhook.env, "balance", "--check", "--json", inside=inside
-            )
-        except AssertionError as error:
-            return [f"balance: {error}"]
-        return []
+        where = ["--target", str(self.up.pid), "--user", "--mount"]
+        inside = ["nsenter", *where, "--preserve-credentials", f"--wd={ROOT}"]
+        return balance.problems(evidence, self.cdrhook.env, inside)
 
 
 def _direction(name: str) -> list[dict[str, str]]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-READY_SECONDS: Final = 90.0
+READY_SECONDS: Final = 240.0
 CDRHOOK: Final = (sys.executable, "-m", "cdrhook")
 
 

@@ -19,7 +19,7 @@ from tests.chaos.processes import ROOT
 from tests.chaos.servers import DATABASE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
 TENANT: Final = "acme"
@@ -46,15 +46,10 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
     return {**inherited, **SETTINGS, "CDRHOOK_DATA_DIR": str(folder), **settings}
 
 
-def command(
-    env: Mapping[str, str],
-    *words: str,
-    inside: Sequence[str] = (),
-    seconds: float = 120,
-) -> Any:
+def command(env: Mapping[str, str], *words: str, seconds: float = 120) -> Any:
     """Runs a management command; with --json its answer. Raises AssertionError."""
     done = subprocess.run(
-        [*inside, sys.executable, "-m", "cdrhook", *words],
+        [sys.executable, "-m", "cdrhook", *words],
         env=dict(env),
         cwd=ROOT,
         capture_output=True,

@@ -50,7 +50,7 @@ class Result:
     """A line of results.jsonl. `recover` and `first`: seconds from the fault's end
     until the backlog was out, and until the first delivery; `delay_*` from a 202 to the
     arrival, `answer_*` of a post. `answers`: how often the PBX was answered what.
-    `kept`: the folder of a run that failed."""
+    `phases`: what had come to its end, in seconds since the run began. `kept`: the folder of a run that failed."""
 
     fault: str
     database: str
@@ -71,6 +71,7 @@ class Result:
     answers: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    phases: dict[str, float] = field(default_factory=dict)
     kept: str = ""
 
     @property

@@ -7,11 +7,13 @@ has failed, and must all arrive in the end.
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import trustme
 
+from tests.chaos import wicked
 from tests.chaos.scene import BAD
 from tests.chaos.values import Fault
 
@@ -26,9 +28,20 @@ HURRIES: Final = 5.0
 
 def _answers(mode: str, scene: Scene) -> None:
     scene.receivers.switch(BAD, mode)
-    scene.wait(10, 6)
+    # A request is given up after 10 s.
+    scene.wait(12)
+    if wicked.MODES[mode].answer != "200":
+        _expect_reasons(scene)
     scene.receivers.switch(BAD, "ok")
     _replay(scene)
+
+
+def _expect_reasons(scene: Scene) -> None:
+    """What the API says of the deliveries that failed, or wait for another try."""
+    told = Counter(one.reason for one in scene.api.told(scene.named(BAD)))
+    told.pop("", None)
+    scene.expect(told, "no reason: the API tells of no failed attempt")
+    scene.say(f"reasons told: {dict(told.most_common(3))}")
 
 
 def _replay(scene: Scene) -> None:
@@ -52,7 +65,8 @@ def _expire(scene: Scene) -> None:
 def _tls(scheme_port: Callable[[Scene], int], scene: Scene) -> None:
     url = f"https://127.0.0.1:{scheme_port(scene)}{BAD}"
     _move(scene, url)
-    scene.wait(10, 6)
+    scene.wait(12)
+    _expect_reasons(scene)
     _move(scene, scene.receivers.url(BAD))
     _replay(scene)
 
