@@ -87,6 +87,7 @@ class Run:
     def __init__(self, fault: Fault, work: Path, templates: Path) -> None:
         self.fault, self._work, self._templates = fault, work, templates
         self._began = time.monotonic()
+        self._ended = False
         self._process: subprocess.Popen[bytes] | None = None
 
     @contextlib.contextmanager
@@ -152,7 +153,10 @@ class Run:
         return (self._work / "run.log").read_text(errors="replace")
 
     def _end(self) -> None:
-        assert self._process is not None
+        """Once: later on, the group's number may be somebody else's."""
+        if self._ended or self._process is None:
+            return
+        self._ended = True
         if self._process.poll() is None:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
