@@ -10,6 +10,7 @@ Knows nothing of what the rows mean; joins the transaction of the caller.
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import connection, models
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     Rows = Sequence[Sequence[Any]]
     Column = models.Field[Any, Any]
@@ -83,6 +84,20 @@ def _from_arrays(statement: _Insert, rows: Rows, same: dict[str, Any]) -> int:
 
 def execute(sql: str, parameters: Sequence[Any]) -> int:
     """Runs a statement that the server binds arrays to; how many rows it concerned."""
+    with _cursor() as cursor:
+        cursor.execute(sql.encode(), parameters)
+        return int(cursor.rowcount)
+
+
+def fetch(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Runs a query that the server binds arrays to; its rows as the driver gives them."""
+    with _cursor() as cursor:
+        cursor.execute(sql.encode(), parameters)
+        return list(cursor.fetchall())
+
+
+@contextmanager
+def _cursor() -> Iterator[Any]:
     # Django's own cursors write parameters into the text of a statement, and know
     # nothing of binary ones.
     from psycopg import Cursor
@@ -90,8 +105,7 @@ def execute(sql: str, parameters: Sequence[Any]) -> int:
     with connection.wrap_database_errors:
         connection.ensure_connection()
         with Cursor(connection.connection) as cursor:
-            cursor.execute(sql.encode(), parameters)
-            return cursor.rowcount
+            yield cursor
 
 
 @lru_cache(maxsize=64)

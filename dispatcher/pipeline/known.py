@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from django.db import connection
 
 from dispatcher.models import KnownUid
-from dispatcher.models.insert import insert_missing
+from dispatcher.models.insert import fetch, insert_missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,13 +56,16 @@ def forget_old(now: dt.datetime) -> int:
 def _found(tenant_id: UUID, digests: list[bytes]) -> list[bytes]:
     """In SQL: it is asked with every request that brings calls, and Django takes longer
     to write it than a database to answer."""
-    is_array = connection.vendor == "postgresql"
-    values = "ANY(%s)" if is_array else f"({', '.join(['%s'] * len(digests))})"
+    if connection.vendor == "postgresql":
+        return [digest for (digest,) in fetch(_OF_ARRAY, [tenant_id, digests])]
+    marks = ", ".join(["%s"] * len(digests))
     tenant = KnownUid._meta.get_field("tenant").get_db_prep_value(tenant_id, connection)
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT digest FROM dispatcher_knownuid WHERE tenant_id = %s AND digest"  # noqa: S608  our own names
-            f" {'=' if is_array else 'IN'} {values}",
-            [tenant, digests] if is_array else [tenant, *digests],
-        )
+        cursor.execute(f"{_OF_TENANT} IN ({marks})", [tenant, *digests])
         return [digest for (digest,) in cursor.fetchall()]
+
+
+_OF_TENANT: Final = (
+    "SELECT digest FROM dispatcher_knownuid WHERE tenant_id = %s AND digest"
+)
+_OF_ARRAY: Final = f"{_OF_TENANT} = ANY(%b::bytea[])"
