@@ -88,6 +88,7 @@ lint: $(DEV)
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python -m tests.advisories
 
 lock: $(DEV)
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \

@@ -78,7 +78,8 @@ def _packages() -> list[str]:
     needed = {line for line in closure if line[:1] not in {" ", "<", ""}}
     installed = set(_lines("dpkg-query", "-W", "-f", "${Package}\n"))
     others = sorted(name for name in needed - installed if ":" not in name)
-    return ["chromium", *(name for name in others if name != "chromium")]
+    # The program looks for its data beside itself, not where they are installed.
+    return list(dict.fromkeys(["chromium", "chromium-common", *others]))
 
 
 def _lines(*command: str) -> list[str]:

@@ -44,6 +44,16 @@ def _cipher() -> MultiFernet:
     return _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS), settings.SECRET_KEY)
 
 
+def is_of_first_key(stored: str) -> bool:
+    """Whether a stored text is encrypted with the key that new ones are."""
+    first = _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS[:1]), settings.SECRET_KEY)
+    try:
+        first.decrypt(stored.encode())
+    except InvalidToken:
+        return False
+    return True
+
+
 class Unreadable(str):
     """A stored secret that no configured key fits: still encrypted.
 
