@@ -66,6 +66,9 @@ def _networks(text: str) -> list[IPv4Network | IPv6Network]:
     return [ip_network(name, strict=False) for name in names if name]
 
 
+# Whether `cdrhook up` need not make them itself.
+IS_SECRET_KEY_GIVEN = bool(env.str("SECRET_KEY", ""))
+IS_BROKER_GIVEN = bool(env.str("REDIS_URL", ""))
 SECRET_KEY = _secret_key()
 DEBUG = env.bool("DEBUG", False)
 
@@ -89,6 +92,9 @@ CDRHOOK_USER_AGENT = f"cdrhook/{__version__}"
 
 # Keys for secrets at rest, newest first; without any, one is derived from SECRET_KEY.
 FIELD_ENCRYPTION_KEYS: list[str] = env.list("FIELD_ENCRYPTION_KEYS", [])
+# The admin user that `cdrhook up` makes where there is none of that name.
+DJANGO_SUPERUSER_USERNAME = env.str("DJANGO_SUPERUSER_USERNAME", "")
+DJANGO_SUPERUSER_PASSWORD = env.str("DJANGO_SUPERUSER_PASSWORD", "")
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 
 # Requests a minute that a partner may make to the reconciliation APIs; 0: any number.

@@ -5,9 +5,9 @@ Runs inside `cdrhook up`, before any of its processes uses the database.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import connections, transaction
@@ -43,13 +43,13 @@ def migrate(say: Callable[[str], None]) -> None:
 
 
 def create_superuser(say: Callable[[str], None]) -> None:
-    """Makes the admin user that the environment names, where there is none yet.
+    """Makes the admin user that the settings name, where there is none yet.
 
     The variables are those of Django's own `createsuperuser --noinput`.
     """
     users = get_user_model().objects
-    username = os.environ.get("DJANGO_SUPERUSER_USERNAME", "")
-    password = os.environ.get("DJANGO_SUPERUSER_PASSWORD", "")
+    username = settings.DJANGO_SUPERUSER_USERNAME
+    password = settings.DJANGO_SUPERUSER_PASSWORD
     if username and password:
         if not users.filter(username=username).exists():
             _create(username, password)

@@ -59,9 +59,9 @@ def up() -> None:
 def _run(
     supervisor: Supervisor, signals: Signals, output: Output, started_at: float
 ) -> None:
-    if not os.environ.get("SECRET_KEY"):
+    if not settings.IS_SECRET_KEY_GIVEN:
         settings.SECRET_KEY = folder.secret_key(settings.SECRET_KEY_FILE)
-    if not os.environ.get("REDIS_URL"):
+    if not settings.IS_BROKER_GIVEN:
         _start_valkey(supervisor, signals, output)
     with signals.interrupting():
         # Here, because Django's models cost a second that a refusal need not take.
