@@ -270,13 +270,15 @@ def _trials(
     """Attempts that spent no try, in this outage, of what failed while RECOVERING."""
     found: dict[UUID, int] = {}
     for webhook_id, webhook in webhooks.items():
+        if webhook.health != health.RECOVERING:
+            continue
         failed = [
             item.claimed.delivery_id
             for item in kept
             if item.claimed.webhook_id == webhook_id
             and item.outcome.verdict != "delivered"
         ]
-        if webhook.health != health.RECOVERING or not failed:
+        if not failed:
             continue
         trials = Attempt.objects.filter(delivery__in=failed, probe=True).order_by()
         if webhook.failing_since is not None:
