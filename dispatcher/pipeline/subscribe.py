@@ -66,6 +66,11 @@ MAX_FORMER: Final = 4
 # The overlap in which a receiver may still check with the secret before.
 ROTATION_OVERLAP: Final = dt.timedelta(hours=24)
 NO_SECRET: Final = "none"  # noqa: S105  the word for "unsigned", not a password
+# Settings that may have been what a webhook was DOWN for; None in a draft: as it is.
+_MEND: Final = (
+    *("url", "when_down", "ca_certificates", "client_certificate", "client_key"),
+    *("basic_username", "basic_password"),
+)
 WHY_DELETED: Final = "the webhook was deleted before this was delivered"
 
 # What a webhook that was deleted does not keep.
@@ -168,10 +173,10 @@ def _may_be_mended(
     webhook: Webhook, draft: WebhookDraft, changes: Mapping[str, Any]
 ) -> bool:
     """Whether it may answer now: another address or keys, or it is switched on."""
+    new = (getattr(draft, name) not in {None, getattr(webhook, name)} for name in _MEND)
     return (
-        draft.url != webhook.url
+        any(new)
         or (draft.active and not webhook.active)
-        or draft.when_down != webhook.when_down
         or not changes.keys().isdisjoint({"headers", "secret"})
     )
 

@@ -311,6 +311,7 @@ def test_answers_in_time_do_not_bring_a_dead_webhook_into_the_fast_lane(
     [
         {"url": "https://elsewhere.example/"},
         {"secret": "another"},
+        {"basic_username": "cdrhook", "basic_password": "another"},
         {"headers": (("x-api-key", "another"),)},
     ],
 )
