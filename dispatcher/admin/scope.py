@@ -162,6 +162,14 @@ def _may_be_asked(model: type[Model], lookup: str) -> bool:
     return True
 
 
+def _leads_back(model: type[Model], lookup: str) -> bool:
+    """Whether it begins with rows that refer to the model's."""
+    try:
+        return not model._meta.get_field(lookup.partition("__")[0]).concrete
+    except FieldDoesNotExist:
+        return False
+
+
 class ScopedAdmin(AuditedAdmin):
     """Limits a page to what is in the user's scope; see the top of this module."""
 
@@ -192,10 +200,30 @@ class ScopedAdmin(AuditedAdmin):
         """What the address of a list may ask for: no patterns, and nothing encrypted.
 
         A pattern can hang SQLite, and with it the process; texts that are searched by
-        their beginning tell what no page shows.
+        their beginning tell what no page shows. Rows that refer to the page's may be of
+        somebody else, and so may those that it refers to, where the user has no page of
+        them: only operators ask for these.
         """
+        if not (scope_of(request).operator or self._leads_to_own(request, lookup)):
+            return False
         return _may_be_asked(self.model, lookup) and super().lookup_allowed(
             lookup, value, request
+        )
+
+    def _leads_to_own(self, request: HttpRequest, lookup: str) -> bool:
+        if _leads_back(self.model, lookup):
+            return False
+        name = lookup.partition("__")[0]
+        field = next((one for one in self.opts.fields if one.name == name), None)
+        if not isinstance(field, ForeignKey):
+            return True
+        page = self.admin_site._registry.get(field.related_model)
+        return isinstance(page, ScopedAdmin) and page.may(request, "view")
+
+    def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
+        """As Django, which fails at a name by which other rows refer to the page's."""
+        return not _leads_back(self.model, to_field) and super().to_field_allowed(
+            request, to_field
         )
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from django.urls import URLPattern
     from django.utils.safestring import SafeString
 
+# Of all tenants there are no two with the same.
+TAKEN: Final = "This external id cannot be used; choose another one."
 # Of a tenant, what only operators set.
 OPERATORS_ONLY: Final = frozenset({"partner", "max_webhooks"})
 
@@ -106,6 +108,18 @@ class TenantAdmin(OwnerAdmin):
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """Without what only operators set."""
         return _shown(request, self.fields, OPERATORS_ONLY)
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Any | None = None,
+        change: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Members are not told that somebody else's tenant has an external id."""
+        if not scope_of(request).operator:
+            kwargs["error_messages"] = {"external_id": {"unique": TAKEN}}
+        return super().get_form(request, obj, change=change, **kwargs)
 
     def save_model(
         self, request: HttpRequest, obj: Tenant, form: Any, change: bool

@@ -208,6 +208,12 @@ class WebhookForm(OwnedForm, WebhookModelForm):
 class PartFormSet(PartFormSetBase):
     """Rows of a webhook's page that the pipeline judges together with it."""
 
+    def add_fields(self, form: Any, index: int | None) -> None:
+        """A row's id is one of the webhook's own: Django would take any that there is."""
+        super().add_fields(form, index)
+        own: Any = self.queryset
+        form.fields[self._pk_field.name].queryset = own  # type: ignore[attr-defined]  # missing in the stubs
+
     def wished(self) -> list[forms.ModelForm[Any]]:
         """The rows that are to be there afterwards, in the order of the page."""
         self.is_valid()

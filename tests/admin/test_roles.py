@@ -34,15 +34,12 @@ from tests.admin.roles import (
     NOT_OPERATORS,
     OWNERS,
     ROLES,
-    UNKNOWN,
     VIEWERS,
     World,
     addresses,
-    answer,
     client_in,
     everything,
     make_world,
-    row_addresses,
     user_in,
 )
 
@@ -219,70 +216,6 @@ def test_the_sidebar_shows_what_can_be_opened(
 # What there is not ------------------------------------------------------------------
 
 
-def foreign(role: str, world: World) -> dict[type[Model], Any]:
-    """Of every model of the site a row that the role may not see, if there is one."""
-    schedule = IntervalSchedule.objects.create(pk=314159, every=7, period="seconds")
-    task = PeriodicTask.objects.create(pk=314159, name="t", task="t", interval=schedule)
-    others: dict[type[Model], Any] = {IntervalSchedule: schedule, PeriodicTask: task}
-    others[User] = User.objects.create(pk=314159, username="somebody")
-    for model in ALL:
-        rows = world.rows[model]
-        others[model] = next(rows[name] for name in strangers(role) & set(rows))
-    return others
-
-
-def asked(client: Client, method: str, address: str, name: object) -> tuple[Any, ...]:
-    """What is answered, and told on the next page."""
-    # Messages that no page has shown yet stand in a cookie.
-    client.cookies.pop("messages", None)
-    response = getattr(client, method)(address, {"post": "yes"})
-    return answer(response, name)
-
-
-@pytest.mark.parametrize("method", ["get", "post"])
-@pytest.mark.parametrize("role", NOT_OPERATORS)
-def test_a_foreign_row_is_answered_as_one_that_there_is_not(
-    role: str, method: str, world: World
-) -> None:
-    rows = foreign(role, world)
-    client = client_in(role, world)
-    before = everything()
-
-    for model, row in rows.items():
-        unknown = UNKNOWN if len(str(row.pk)) == len(UNKNOWN) else 271828
-        pairs = zip(
-            row_addresses(model, row.pk), row_addresses(model, unknown), strict=True
-        )
-        for there, not_there in pairs:
-            one = asked(client, method, there, row.pk)
-            other = asked(client, method, not_there, unknown)
-            assert one == other, there
-            assert one[0] in (302, 403, 404), there
-    assert everything() == before
-
-
-@pytest.mark.parametrize("role", NOT_OPERATORS)
-def test_a_list_narrowed_to_a_foreign_name_is_as_one_narrowed_to_an_unknown_one(
-    role: str, world: World
-) -> None:
-    owner = next(iter(strangers(role) - {"north", "south"}))
-    nobody = "x" * len(owner)
-    pairs = [
-        ("tenant", owner, nobody),
-        ("q", owner, nobody),
-        ("webhook", world.of(Webhook, owner).pk, UNKNOWN),
-    ]
-    client = client_in(role, world)
-
-    for model in ALL:
-        for name, there, not_there in pairs:
-            one, other = (
-                answer(client.get(list_of(model), {name: value}), value)
-                for value in (there, not_there)
-            )
-            assert one == other, (model, name)
-
-
 def test_a_number_that_many_share_finds_the_users_own_calls_only(world: World) -> None:
     client = client_in("tenant viewer", world)
 
@@ -290,27 +223,6 @@ def test_a_number_that_many_share_finds_the_users_own_calls_only(world: World) -
 
     assert str(world.of(Delivery, "acme").pk) in text
     assert str(world.of(Delivery, "north").pk) not in text
-
-
-@pytest.mark.parametrize("role", NOT_OPERATORS)
-def test_autocompletion_offers_nobody_elses_things(role: str, world: World) -> None:
-    client = client_in(role, world)
-    models: tuple[type[Any], ...] = (*ALL, User)
-    fields = [
-        (model._meta.app_label, model._meta.model_name, entry.name)
-        for model in models
-        for entry in model._meta.get_fields()
-        if entry.many_to_one
-    ]
-
-    for app_label, model_name, field_name in fields:
-        query = {
-            "app_label": app_label,
-            "model_name": model_name,
-            "field_name": field_name,
-        }
-        text = client.get("/admin/autocomplete/", query).content.decode()
-        assert not {name for name in strangers(role) if f'"{name}' in text}, query
 
 
 @pytest.mark.parametrize("role", NOT_OPERATORS)
