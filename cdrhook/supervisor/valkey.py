@@ -16,7 +16,7 @@ import shutil
 import signal
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -44,7 +44,7 @@ class Address:
 
     socket_path: Path | None = None
     port: int = 0
-    password: str = ""
+    password: str = field(default="", repr=False)
 
     @property
     def url(self) -> str:

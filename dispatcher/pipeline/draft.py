@@ -81,8 +81,8 @@ class WebhookDraft:
     allowed_fields: Sequence[str] = ()
     filters: tuple[Filter, ...] = ()
     custom_data: Pairs = ()
-    headers: Pairs = ()
-    secret: str | None = None
+    headers: Pairs = field_(default=(), repr=False)
+    secret: str | None = field_(default=None, repr=False)
     ca_certificates: str = ""
     client_certificate: str = ""
     client_key: str | None = field_(default=None, repr=False)
