@@ -20,7 +20,7 @@ from benchmarks.machine import commit
 from tests.chaos.checker import judge
 from tests.chaos.registry import FAULTS
 from tests.chaos.scene import RATE, Scene
-from tests.chaos.timing import times
+from tests.chaos.timing import held_up, quantile, times
 from tests.chaos.values import CANNOT_RUN, Fault, Result
 from tests.programs import NotInstalledError
 
@@ -77,16 +77,14 @@ def _arguments() -> argparse.Namespace:
 
 
 def _run(fault: Fault, scene: Scene) -> dict[str, Any]:
-    evidence, over_at = scene.play()
+    evidence = scene.play()
     verdict = judge(evidence)
-    took = times(evidence, over_at)
+    took = times(evidence, scene.struck_at, scene.over_at)
     problems = [*verdict.problems, *scene.problems, *scene.balance(evidence)]
-    late = took.delay(0.95)
-    if fault.hurries is not None and (late is None or late > fault.hurries):
-        problems.append(f"held up: 95 % of the calls took up to {late} s")
-    answer = took.answer(0.95)
-    if fault.answers is not None and (answer is None or answer > fault.answers):
-        problems.append(f"PBX held up: 95 % of the posts took up to {answer} s")
+    if late := held_up(fault.hurries, took.delays, took.delays_before):
+        problems.append(f"held up: 95 % of the calls took up to {late:.1f} s")
+    if late := held_up(fault.answers, took.answers, took.answers_before):
+        problems.append(f"PBX held up: 95 % of the posts took up to {late:.1f} s")
     if not verdict.accepted:
         problems.append("no load: not one call was answered 202")
     return {
@@ -96,9 +94,9 @@ def _run(fault: Fault, scene: Scene) -> dict[str, Any]:
         "lost": verdict.lost,
         "recover": _rounded(took.recover),
         "first": _rounded(took.first),
-        "delay_p50": _rounded(took.delay(0.5)),
-        "delay_p95": _rounded(late),
-        "answer_p95": _rounded(answer),
+        "delay_p50": _rounded(quantile(0.5, took.delays)),
+        "delay_p95": _rounded(quantile(0.95, took.delays)),
+        "answer_p95": _rounded(quantile(0.95, took.answers)),
         "answers": _answers(evidence),
         "problems": problems,
     }

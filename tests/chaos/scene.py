@@ -48,6 +48,9 @@ class Scene:
         self.quick, self._rate = quick, rate
         self.data = work / "data"
         self.crashes = 0
+        # Whether the balance has counted from the run's first call on.
+        self.counts_all = True
+        self.struck_at = self.over_at = 0.0
         self.notes: list[str] = []
         self.problems: list[str] = []
         self.hooks: list[Hook] = []
@@ -188,14 +191,15 @@ class Scene:
 
     # The run --------------------------------------------------------------------------
 
-    def play(self) -> tuple[Evidence, float]:
-        """Load, fault, load, silence; what was seen, and when the fault was over."""
+    def play(self) -> Evidence:
+        """Load, fault, load, silence; what was seen."""
         self.pbx = Pbx(self.work, self.cdrhook.urls, self.token, self._rate)
         self._stack.callback(self.pbx.close)
         self.wait(BEFORE_SECONDS, 2.0)
         self._phase("struck")
+        self.struck_at = time.time()
         self.fault.strike(self)
-        over_at = time.time()
+        self.over_at = time.time()
         self._phase("over")
         self.wait(AFTER_SECONDS, 3.0)
         self.pbx.stop()
@@ -205,7 +209,7 @@ class Scene:
         self._phase("out")
         evidence = self._evidence()
         self._phase("asked")
-        return evidence, over_at
+        return evidence
 
     def _phase(self, ended: str) -> None:
         """Notes what has come to its end, in seconds since the run began."""
@@ -267,12 +271,14 @@ class Scene:
 
     def balance(self, evidence: Evidence) -> list[str]:
         """What is wrong with the balance."""
-        if not self.inside:
-            return balance.problems(evidence, self.cdrhook.env, [])
-        # Where its database is in a namespace, so is the command.
-        where = ["--target", str(self.up.pid), "--user", "--mount"]
-        inside = ["nsenter", *where, "--preserve-credentials", f"--wd={ROOT}"]
-        return balance.problems(evidence, self.cdrhook.env, inside)
+        inside = []
+        if self.inside:
+            # Where its database is in a namespace, so is the command.
+            where = ["--target", str(self.up.pid), "--user", "--mount"]
+            inside = ["nsenter", *where, "--preserve-credentials", f"--wd={ROOT}"]
+        return balance.problems(
+            evidence, self.cdrhook.env, inside, counts_all=self.counts_all
+        )
 
 
 def _direction(name: str) -> list[dict[str, str]]:

@@ -1,7 +1,7 @@
 """How long recovering took, from what PBX and receivers noted."""
 
 from tests.chaos.evidence import Arrival, Evidence, Hook, Try
-from tests.chaos.timing import times
+from tests.chaos.timing import held_up, quantile, times
 
 PROMPT = Hook("w1", "/fast")
 BATCHES = Hook("w2", "/batch", prompt=False)
@@ -21,21 +21,39 @@ def evidence(*calls, path="/fast"):
 
 
 def test_it_took_until_the_last_call_from_before_the_end_was_there():
-    took = times(evidence(("a", 1, 9), ("b", 2, 14), ("c", 12, 99)), over_at=10)
+    took = times(evidence(("a", 1, 9), ("b", 2, 14), ("c", 12, 99)), 0, 10)
     assert (took.recover, took.first) == (4, 4)
 
 
 def test_it_took_no_time_where_all_was_there_already():
-    took = times(evidence(("a", 1, 2)), over_at=10)
+    took = times(evidence(("a", 1, 2)), 0, 10)
     assert (took.recover, took.first) == (0, None)
 
 
 def test_only_webhooks_that_are_prompt_count():
-    took = times(evidence(("a", 1, 9), path="/batch"), over_at=5)
-    assert (took.recover, took.delay(0.5)) == (None, None)
+    took = times(evidence(("a", 1, 9), path="/batch"), 0, 5)
+    assert (took.recover, quantile(0.5, took.delays)) == (None, None)
 
 
 def test_a_delay_runs_from_the_202_and_an_answer_from_the_post():
-    took = times(evidence(("a", 1, 2), ("b", 1, 4), ("c", 1, 11)), over_at=20)
-    assert (took.delay(0.5), took.delay(0.95)) == (3, 10)
-    assert took.answer(0.95) == 0.5
+    took = times(evidence(("a", 1, 2), ("b", 1, 4), ("c", 1, 11)), 0, 20)
+    assert (took.delays, took.answers) == ([1, 3, 10], [0.5, 0.5, 0.5])
+
+
+def test_only_what_was_there_before_the_fault_tells_how_slow_the_machine_is():
+    took = times(evidence(("a", 1, 3), ("b", 4, 6), ("c", 7, 8)), 5, 9)
+    assert (took.delays_before, took.answers_before) == ([2], [0.5, 0.5])
+
+
+def test_a_twentieth_of_the_calls_may_take_longer():
+    assert held_up(5, [0.1] * 96 + [60.0] * 4, []) is None
+    assert held_up(5, [0.1] * 90 + [60.0] * 10, []) == 60
+
+
+def test_what_was_slow_before_is_not_held_up_by_the_fault():
+    assert held_up(5, [8.0] * 20, [3.0] * 20) is None
+    assert held_up(5, [8.0] * 20, [2.0] * 20) == 8
+
+
+def test_where_the_fault_itself_holds_calls_up_nothing_is_asked():
+    assert held_up(None, [60.0], []) is None

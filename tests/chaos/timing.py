@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tests.chaos.evidence import TAKEN
 
@@ -12,32 +12,45 @@ if TYPE_CHECKING:
 
     from tests.chaos.evidence import Arrival, Evidence, Hook
 
+SLOWER: Final = 3.0
+
 
 @dataclass(frozen=True, slots=True)
 class Times:
     """Seconds: `recover` and `first` from the fault's end; sorted, `delays` from 202 to
-    arrival, over all calls at webhooks that are prompt, and `answers` of the PBX's posts.
+    arrival, over all calls at webhooks that are prompt, and `answers` of the PBX's posts;
+    `*_before`: those from before the fault began.
     """
 
     recover: float | None
     first: float | None
     delays: Sequence[float]
     answers: Sequence[float]
-
-    def delay(self, share: float) -> float | None:
-        """Which that share of the calls did not exceed."""
-        return _at(share, self.delays)
-
-    def answer(self, share: float) -> float | None:
-        """Which that share of the posts did not exceed."""
-        return _at(share, self.answers)
+    delays_before: Sequence[float]
+    answers_before: Sequence[float]
 
 
-def _at(share: float, values: Sequence[float]) -> float | None:
+def quantile(share: float, values: Sequence[float]) -> float | None:
+    """Which that share of sorted values does not exceed; None where there are none."""
     return values[min(len(values) - 1, int(len(values) * share))] if values else None
 
 
-def times(evidence: Evidence, over_at: float) -> Times:
+def held_up(
+    limit: float | None, values: Sequence[float], before: Sequence[float]
+) -> float | None:
+    """Which 95 % of the values did not exceed, where that is too long; else None.
+
+    Beyond the limit, and beyond SLOWER times what it was before: a machine that is slow
+    for other reasons was so before.
+    """
+    took = quantile(0.95, values)
+    if limit is None or took is None:
+        return None
+    usual = quantile(0.95, before) or 0.0
+    return took if took > max(limit, SLOWER * usual) else None
+
+
+def times(evidence: Evidence, struck_at: float, over_at: float) -> Times:
     """Over the webhooks that are prompt."""
     taken = {
         uid: one.ended
@@ -46,20 +59,26 @@ def times(evidence: Evidence, over_at: float) -> Times:
         for uid in one.uids
     }
     hooks = [hook for hook in evidence.hooks if hook.prompt]
-    recover, firsts, delays = 0.0, [], []
+    recover, firsts = 0.0, []
+    delays: list[tuple[float, float]] = []
     for hook in hooks:
         arrived = _first_arrivals(hook, evidence.arrivals)
         firsts += [at for at in arrived.values() if at >= over_at]
         for uid, at in arrived.items():
             if uid in taken:
-                delays.append(max(0.0, at - taken[uid]))
+                delays.append((taken[uid], max(0.0, at - taken[uid])))
                 if taken[uid] <= over_at:
                     recover = max(recover, at - over_at)
     return Times(
         recover=recover if delays else None,
         first=min(firsts) - over_at if firsts else None,
-        delays=sorted(delays),
+        delays=sorted(took for _, took in delays),
         answers=sorted(one.ended - one.sent for one in evidence.tries),
+        # What was taken just before is on its way when the fault begins.
+        delays_before=sorted(took for at, took in delays if at + took < struck_at),
+        answers_before=sorted(
+            one.ended - one.sent for one in evidence.tries if one.ended < struck_at
+        ),
     )
 
 

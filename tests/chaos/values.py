@@ -25,8 +25,8 @@ class Fault:
     `cdrhook up`. `broker`: "own" is the one that `cdrhook up` starts, "apart" one that
     the fault may stop. `bad_receiver`: there is a webhook at scene.BAD, too. `arrange(scene)`: what has to be there before cdrhook starts.
     `hurries`: seconds within which 95 % of the calls must arrive at webhooks that are
-    well, all the while; None where the fault itself holds them up. `answers`: likewise
-    of 95 % of the PBX's posts. `patience`: seconds
+    well, all the while (see timing.held_up); None where the fault itself holds them up.
+    `answers`: likewise of the PBX's posts. `patience`: seconds
     until all must be out after the load. `seconds`: about how long a run takes.
     """
 

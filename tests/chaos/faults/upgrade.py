@@ -24,6 +24,8 @@ def _upgrade(scene: Scene) -> None:
     scene.crashed()
     scene.receivers.switch("/fast", "ok")
     template.command(scene.up.env, "migrate", "dispatcher", BEFORE, "--verbosity", "0")
+    # The release before counted nothing.
+    scene.counts_all = False
     scene.up.start()
     scene.up.wait_until_ready()
 
