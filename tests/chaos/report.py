@@ -41,6 +41,7 @@ def line(result: Result) -> str:
         f" took {result.took:.0f} s"
     )
     problems = [f"       {problem}" for problem in result.problems]
+    problems += [f"       {note}" for note in result.notes if "not judged" in note]
     kept = [f"       kept in {result.kept}"] if result.kept else []
     return "\n".join([told, *problems, *kept])
 

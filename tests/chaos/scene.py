@@ -7,6 +7,7 @@ import shutil
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+import psutil
 import requests
 
 from cdrhook.supervisor.ports import free_port
@@ -51,6 +52,8 @@ class Scene:
         # Whether the balance has counted from the run's first call on.
         self.counts_all = True
         self.struck_at = self.over_at = 0.0
+        # Share of the machine that nobody used during the fault.
+        self.idle = 1.0
         self.notes: list[str] = []
         self.problems: list[str] = []
         self.hooks: list[Hook] = []
@@ -200,7 +203,9 @@ class Scene:
         self.wait(BEFORE_SECONDS, 2.0)
         self._phase("struck")
         self.struck_at = time.time()
+        before = psutil.cpu_times()
         self.fault.strike(self)
+        self.idle = _idle(before, psutil.cpu_times())
         self.over_at = time.time()
         self._phase("over")
         self.wait(AFTER_SECONDS, 3.0)
@@ -281,6 +286,15 @@ class Scene:
         return balance.problems(
             evidence, self.cdrhook.env, inside, counts_all=self.counts_all
         )
+
+
+def _idle(before: Any, after: Any) -> float:
+    """Of two readings of the machine's CPU times, 0 to 1."""
+    took = [later - sooner for sooner, later in zip(before, after, strict=True)]
+    # Guests' time is part of users'.
+    guests = (before._fields.index(name) for name in ("guest", "guest_nice"))
+    total = sum(took) - sum(took[index] for index in guests)
+    return float((after.idle - before.idle) / total) if total > 0 else 1.0
 
 
 def _direction(name: str) -> list[dict[str, str]]:

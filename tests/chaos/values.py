@@ -49,7 +49,8 @@ class Fault:
 class Result:
     """A line of results.jsonl. `recover` and `first`: seconds from the fault's end
     until the backlog was out, and until the first delivery; `delay_*` from a 202 to the
-    arrival, `answer_*` of a post. `answers`: how often the PBX was answered what.
+    arrival, `answer_*` of a post. `idle`: share of the machine that nobody used during the
+    fault. `answers`: how often the PBX was answered what.
     `phases`: what had come to its end, in seconds since the run began. `kept`: the folder of a run that failed."""
 
     fault: str
@@ -68,6 +69,7 @@ class Result:
     delay_p50: float | None = None
     delay_p95: float | None = None
     answer_p95: float | None = None
+    idle: float | None = None
     answers: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
