@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.files.storage import storages
 
-from dispatcher.models.tenancy import SHORTEST_RETENTION_HOURS
+from dispatcher.models.tenancy import MOST_HOURS, SHORTEST_RETENTION_HOURS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -115,12 +115,12 @@ def check_services(**_: Any) -> Iterable[CheckMessage]:
 def check_retention(**_: Any) -> list[CheckMessage]:
     """Calls must be kept for as long as webex.txt promises their records."""
     hours = settings.CDRHOOK_KEEP_CDRS_HOURS
-    if hours is None or hours >= SHORTEST_RETENTION_HOURS:
+    if hours is None or SHORTEST_RETENTION_HOURS <= hours <= MOST_HOURS:
         return []
     return [
         Error(
             f"CDRHOOK_KEEP_CDRS_HOURS is {hours}",
-            hint=f"Unset it, or set it to {SHORTEST_RETENTION_HOURS} or more.",
+            hint=f"Unset it, or set it to {SHORTEST_RETENTION_HOURS} to {MOST_HOURS}.",
             id="cdrhook.E020",
         )
     ]

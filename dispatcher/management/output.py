@@ -11,7 +11,7 @@ import datetime as dt
 import json
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandParser
@@ -176,12 +176,18 @@ def whole_number(text: str, most: int) -> int:
     return int(text)
 
 
+# Within the calendar's ends whatever offset is applied, or hour is added.
+YEARS: Final = range(1970, 9999)
+
+
 def moment(text: str) -> dt.datetime:
     """An ISO 8601 time or date; without an offset it is UTC."""
     try:
         parsed = dt.datetime.fromisoformat(text)
     except ValueError:
+        parsed = None
+    if parsed is None or parsed.year not in YEARS:
         raise argparse.ArgumentTypeError(
             f'"{text}" is not an ISO 8601 time such as 2026-11-23T00:15:23Z'
-        ) from None
+        )
     return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=dt.UTC)

@@ -22,6 +22,16 @@ TOKEN_BYTES: Final = 32
 
 # webex.txt offers records for at least 48 hours.
 SHORTEST_RETENTION_HOURS: Final = 48
+# A hundred years; much more cannot be taken from a date.
+MOST_HOURS: Final = 876_600
+
+_HOURS: Final = (
+    "recording_link_hours",
+    "keep_cdrs_hours",
+    "keep_deliveries_hours",
+    "keep_quarantine_hours",
+    "keep_recordings_hours",
+)
 
 OWNED_BY_TENANT_OR_PARTNER: Final = Q(tenant__isnull=False, partner__isnull=True) | Q(
     tenant__isnull=True, partner__isnull=False
@@ -131,7 +141,10 @@ class Tenant(models.Model):
         return self.external_id
 
     def clean(self) -> None:
-        """Raises ValidationError for deliveries that were to outlive their calls."""
+        """Raises ValidationError for hours that do not fit each other, or any calendar."""
+        for name in _HOURS:
+            if (getattr(self, name) or 0) > MOST_HOURS:
+                raise ValidationError({name: f"At most {MOST_HOURS}, or empty."})
         cdrs, deliveries = self.keep_cdrs_hours, self.keep_deliveries_hours
         if cdrs is not None and deliveries is not None and deliveries > cdrs:
             reason = "Deliveries are kept no longer than their calls."

@@ -86,3 +86,10 @@ def test_what_cannot_be_asked_for_is_named(received, run, arguments, field):
 
     assert ran.code == 1
     assert ran.fields == [field]
+
+
+@pytest.mark.parametrize(
+    "end", ["--since=0001-01-01", "--until=9999-12-31T23:30", "--until=0001-01-01"]
+)
+def test_a_time_at_the_calendars_end_is_bad_usage(received, run, end):
+    assert run("balance", end).code == 2

@@ -128,8 +128,18 @@ def test_what_is_wrong_for_the_outside_world_is_told_at_deployment(
     assert ids() == set()
 
 
-@pytest.mark.parametrize(("hours", "expected"), [(47, {"cdrhook.E020"}), (48, set())])
-def test_calls_are_kept_for_48_hours_at_least(settings, hours, expected):
+@pytest.mark.parametrize(
+    ("hours", "expected"),
+    [
+        (47, {"cdrhook.E020"}),
+        (48, set()),
+        (876_600, set()),
+        (876_601, {"cdrhook.E020"}),
+    ],
+)
+def test_calls_are_kept_for_48_hours_at_least_and_100_years_at_most(
+    settings, hours, expected
+):
     settings.CDRHOOK_KEEP_CDRS_HOURS = hours
 
     assert ids() == expected

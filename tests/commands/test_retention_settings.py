@@ -31,6 +31,7 @@ def test_a_tenant_is_made_with_what_it_keeps(run):
             "keep_deliveries_hours",
         ),
         (["--keep-recordings-hours=-1"], "keep_recordings_hours"),
+        *(([f"--keep-{what}-hours=876601"], f"keep_{what}_hours") for what in HOURS),
     ],
 )
 def test_what_cannot_be_kept_so_is_refused(run, flags, field):
@@ -50,3 +51,15 @@ def test_an_operator_sets_it_on_the_tenants_page(admin_client, acme):
     assert "no longer than their calls" in refused.content.decode()
     acme.refresh_from_db()
     assert (acme.keep_cdrs_hours, acme.keep_deliveries_hours) == (96, 96)
+
+
+def test_links_to_recordings_work_for_100_years_at_most(admin_client, acme):
+    page = f"/admin/dispatcher/tenant/{acme.pk}/change/"
+    form = {"name": "Acme", "time_zone": "UTC"}
+
+    refused = admin_client.post(page, form | {"recording_link_hours": "99999999"})
+    admin_client.post(page, form | {"recording_link_hours": "876600"})
+
+    assert "At most 876600, or empty." in refused.content.decode()
+    acme.refresh_from_db()
+    assert acme.recording_link_hours == 876_600

@@ -47,6 +47,7 @@ def test_a_token_ends_after_days_or_at_a_time(acme, run):
         ["--expires-days=1.5"],
         ["--expires-days=99999999999"],
         ["--expires=tomorrow"],
+        ["--expires=9999-12-31T23:59:59-23:59"],
         ["--expires-days=1", "--expires=2031-01-02"],
     ],
 )
