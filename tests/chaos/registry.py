@@ -37,4 +37,4 @@ FAULTS: Final[dict[str, Fault]] = {
 }
 
 # What CI runs each time, shortened.
-QUICK: Final = ("kill-worker-postgres", "kill-up", "flush-broker")
+QUICK: Final = ("kill-worker-postgres", "kill-up", "flush-broker", "postgres-restart")
