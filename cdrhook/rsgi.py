@@ -55,6 +55,11 @@ class Application:
             seconds=upload_seconds,
         )
 
+    @property
+    def held_bytes(self) -> int:
+        """Of bodies whose requests are not answered yet."""
+        return self._uploads.held_bytes
+
     async def __call__(self, scope: Scope, connection: Connection) -> None:
         """Answers one request."""
         environ = environ_of(scope)
@@ -67,6 +72,19 @@ class Application:
             return _refuse(connection, 503, "Too many bodies are coming in; try again.")
         except RuntimeError:
             return _refuse(connection, 400, "The body ended before its time.")
+        try:
+            await self._in_turn(environ, body, pieces, connection)
+        finally:
+            self._uploads.give_back(body)
+        return None
+
+    async def _in_turn(
+        self,
+        environ: dict[str, Any],
+        body: bytes | bytearray,
+        pieces: _Pieces | None,
+        connection: Connection,
+    ) -> None:
         if self._under_way >= REQUEST_THREADS + MAX_WAITING_REQUESTS:
             return _refuse(connection, 503, "Too many requests are waiting; try again.")
         self._under_way += 1

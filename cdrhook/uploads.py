@@ -1,5 +1,7 @@
 """Reads the bodies of requests as they come in, bounded in bytes and in time.
 
+A body counts until its request is answered: it also waits for a thread.
+
 Knows neither the server nor Django: chunks are handed in. Waits for a client without
 occupying a thread, so that clients which stall hold up nobody but themselves.
 """
@@ -19,12 +21,12 @@ class TooSlowError(Exception):
 
 
 class NoRoomError(Exception):
-    """So many bodies are half in memory that no more are taken for the moment."""
+    """So many bodies are in memory that no more are taken for the moment."""
 
 
 @dataclass(kw_only=True)
 class Uploads:
-    """The bodies that are coming in: `max_bytes` each, `max_held_bytes` together.
+    """The bodies in memory: `max_bytes` each, `max_held_bytes` together.
 
     `seconds` is the wall-clock time that one may take.
     """
@@ -36,9 +38,9 @@ class Uploads:
     held_bytes: int = field(default=0, init=False)
 
     async def read(self, chunks: AsyncIterator[bytes]) -> bytearray:
-        """A body, of which no more than `max_bytes` + 1 is kept.
+        """A body, of which no more than `max_bytes` + 1 is kept; `give_back` it.
 
-        Raises TooSlowError and NoRoomError.
+        Raises TooSlowError and NoRoomError, and what `chunks` does.
         """
         body = bytearray()
         try:
@@ -49,11 +51,16 @@ class Uploads:
                     body += kept
                     if len(body) > self.max_bytes:
                         break
-        except TimeoutError:
-            raise TooSlowError from None
-        finally:
-            self.held_bytes -= len(body)
+        except BaseException as error:
+            self.give_back(body)
+            if isinstance(error, TimeoutError):
+                raise TooSlowError from None
+            raise
         return body
+
+    def give_back(self, body: bytes | bytearray) -> None:
+        """Counts a body no more: whoever read it has answered, or is gone."""
+        self.held_bytes -= len(body)
 
     async def discard(self, chunks: AsyncIterator[bytes]) -> None:
         """Lets the rest of a body come in, so that its sender sees our answer.

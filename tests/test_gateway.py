@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from django.http import HttpResponse, StreamingHttpResponse
 
+from cdrhook import rsgi
 from cdrhook.gateway import answered, environ_of
 from cdrhook.rsgi import Application
 
@@ -127,3 +130,38 @@ def test_who_is_still_sending_sees_why_the_body_is_refused():
     app = Application(wsgi, upload_seconds=5)
     asyncio.run(app(Scope(headers=headers), connection))
     assert (connection.status, connection.body) == (413, [b"too large"])
+
+
+def test_bodies_that_wait_for_a_thread_are_bounded_as_well(monkeypatch):
+    monkeypatch.setattr(rsgi, "MAX_HELD_BYTES", 25)
+    headers, at_work = {"content-length": "10"}, threading.Event()
+
+    def wsgi(_environ: dict[str, Any], start: Any) -> HttpResponse:
+        at_work.wait(10)
+        start("202 Accepted", [])
+        return HttpResponse(b"taken")
+
+    async def three() -> list[Connection]:
+        app = Application(wsgi, upload_seconds=5)
+        clients = [Connection(pieces=(b"a" * 10,)) for _ in range(3)]
+        answers = [asyncio.create_task(app(Scope(headers=headers), clients[0]))]
+        answers += [asyncio.create_task(app(Scope(headers=headers), clients[1]))]
+        await asyncio.sleep(0)
+        await app(Scope(headers=headers), clients[2])
+        at_work.set()
+        await asyncio.gather(*answers)
+        assert app.held_bytes == 0
+        return clients
+
+    assert [client.status for client in asyncio.run(three())] == [202, 202, 503]
+
+
+def test_a_request_whose_answer_fails_leaves_nothing():
+    def wsgi(_environ: dict[str, Any], _start: Any) -> HttpResponse:
+        raise ValueError("a fault of ours")
+
+    app = Application(wsgi, upload_seconds=5)
+    headers = {"content-length": "10"}
+    with pytest.raises(ValueError, match="a fault of ours"):
+        asyncio.run(app(Scope(headers=headers), Connection(pieces=(b"a" * 10,))))
+    assert app.held_bytes == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from cdrhook.uploads import NoRoomError, TooSlowError, Uploads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 
 def uploads(**bounds: float) -> Uploads:
@@ -60,19 +59,27 @@ def test_all_bodies_together_are_bounded():
     asyncio.run(one_beside_another())
 
 
-@pytest.mark.parametrize(
-    "body",
-    [stalling(), pieces(b"abc"), pieces(b"a" * 50)],
-    ids=["stalling", "short", "long"],
-)
-def test_what_a_body_held_is_given_back(body: AsyncIterator[bytes]):
+async def breaking_off() -> AsyncIterator[bytes]:
+    yield b"a"
+    raise RuntimeError("the client has gone")
+
+
+@pytest.mark.parametrize("body", [stalling, breaking_off])
+def test_what_a_body_held_that_never_came_is_given_back(
+    body: Callable[[], AsyncIterator[bytes]],
+):
     bounded = uploads(seconds=0.01)
+    with pytest.raises((TooSlowError, RuntimeError)):
+        asyncio.run(bounded.read(body()))
+    assert bounded.held_bytes == 0
 
-    async def read() -> None:
-        with contextlib.suppress(TooSlowError):
-            await bounded.read(body)
 
-    asyncio.run(read())
+@pytest.mark.parametrize("body", [b"abc", b"a" * 50], ids=["short", "long"])
+def test_a_body_counts_until_it_is_given_back(body: bytes):
+    bounded = uploads()
+    read = asyncio.run(bounded.read(pieces(body)))
+    assert bounded.held_bytes == len(read) > 0
+    bounded.give_back(read)
     assert bounded.held_bytes == 0
 
 
