@@ -6,6 +6,8 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 import pytest
+from django.conf import settings
+from django.utils.module_loading import import_string
 from kombu.exceptions import KombuError
 from redis import Redis
 
@@ -111,6 +113,19 @@ def test_messages_do_not_pile_up_where_nobody_reads_them(redis, webhook, monkeyp
         tasks.pass_on([webhook.pk], "fast", 0.0)
 
     assert redis.llen("fast") == 4
+
+
+@pytest.mark.parametrize("name", settings.CELERY_BEAT_SCHEDULE)
+def test_what_beat_sends_does_not_pile_up_either(redis, monkeypatch, name):
+    monkeypatch.setattr(broker_module, "FULL", 3)
+    monkeypatch.setattr(broker_module, "FULL_CHECK_SECONDS", 0)
+    beat = import_string(app.conf.beat_scheduler.replace(":", "."))(app, lazy=True)
+    entry = beat.Entry.from_entry(name, app=app, **settings.CELERY_BEAT_SCHEDULE[name])
+
+    for _ in range(10):
+        beat.apply_entry(entry)
+
+    assert redis.llen(entry.options.get("queue") or "fast") == 4
 
 
 def test_without_a_broker_waking_up_does_no_harm_and_rests(no_broker, webhook):
