@@ -26,7 +26,7 @@ from dispatcher.pipeline.outbound import send_out
 from dispatcher.values import Outgoing, RenderedRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from dispatcher.values import Outcome
 
@@ -35,7 +35,9 @@ log = structlog.get_logger(__name__)
 EMAIL, WEBHOOK = "email", "webhook"
 # Notices of one e-mail: when many webhooks go down together, nobody reads as many.
 MOST_TOGETHER: Final = 100
-# Longer than an e-mail server or a receiver is waited for.
+# Events that are taken together; each is waited for 10 s at most.
+MOST_EVENTS: Final = 5
+# Longer than an e-mail server or the receiver of these is waited for.
 TAKEN_FOR: Final = dt.timedelta(seconds=60)
 FIRST_WAIT: Final = dt.timedelta(seconds=30)
 LONGEST_WAIT: Final = dt.timedelta(hours=1)
@@ -64,6 +66,7 @@ def tell(*, clock: Callable[[], dt.datetime]) -> int:
         close_old_connections()
         for told in _told(notices):
             _note(told, clock())
+            close_old_connections()
             taken += 0 if told.error else len(told.notices)
     return taken
 
@@ -74,15 +77,19 @@ def _due(now: dt.datetime) -> Q:
 
 
 def _take(now: dt.datetime) -> list[Notice]:
-    """Some that are due, of one channel, for us alone for a minute."""
+    """Some that are due, of one channel, for us alone for a minute; e-mails first."""
     with transaction.atomic():
         due = Notice.objects.select_for_update(
             of=("self",),
             skip_locked=connection.features.has_select_for_update_skip_locked,
         ).filter(_due(now))
         owner = ("webhook", "webhook__tenant", "webhook__partner")
-        found = list(due.select_related(*owner).order_by("id")[:MOST_TOGETHER])
+        found = list(
+            due.select_related(*owner).order_by("channel", "id")[:MOST_TOGETHER]
+        )
         notices = [one for one in found if one.channel == found[0].channel]
+        if notices and notices[0].channel == WEBHOOK:
+            notices = notices[:MOST_EVENTS]
         for one in notices:
             one.tries += 1
             one.next_attempt_at = now + TAKEN_FOR
@@ -90,10 +97,23 @@ def _take(now: dt.datetime) -> list[Notice]:
     return notices
 
 
-def _told(notices: Sequence[Notice]) -> list[_Told]:
-    if notices[0].channel == EMAIL:
-        return [_Told(notices, _by_email(notices))]
-    return [_Told([one], _by_webhook(one)) for one in notices]
+def _told(notices: Sequence[Notice]) -> Iterator[_Told]:
+    """Tells them, and how each of that ended, before the next is begun."""
+    together = [notices]
+    if notices[0].channel == WEBHOOK:
+        together = [[one] for one in notices]
+    for some in together:
+        try:
+            error = (
+                _by_email(some) if some[0].channel == EMAIL else _by_webhook(some[0])
+            )
+        except Exception:
+            log.exception("notice.not_told", notice=str(some[0].pk))
+            if len(some) > 1:  # one of them must not hold up the others
+                together += [[one] for one in some]
+                continue
+            error = "something went wrong in cdrhook; its log says what"
+        yield _Told(some, error)
 
 
 def _note(told: _Told, now: dt.datetime) -> None:

@@ -187,3 +187,72 @@ def test_a_notice_for_a_channel_that_is_no_longer_configured_says_so(note, now):
     tell(now)
     notice.refresh_from_db()
     assert notice.error == "CDRHOOK_OPERATIONS_WEBHOOK is empty"
+
+
+def test_each_event_is_noted_before_the_next_is_sent(reach, note, now, monkeypatch):
+    first, second = note("webhook"), note("webhook")
+    told = notify._by_webhook
+    seen: list[bool] = []
+
+    def noting(notice: Notice) -> str:
+        seen.append(Notice.objects.get(pk=first.pk).sent_at is not None)
+        return told(notice)
+
+    monkeypatch.setattr(notify, "_by_webhook", noting)
+    with Receiver([answer(204)]) as receiver:
+        reach(receiver)
+        assert tell(now) == 2
+    assert seen == [False, True]
+    assert [request.headers["webhook-id"] for request in receiver.requests] == [
+        str(first.pk),
+        str(second.pk),
+    ]
+
+
+def test_events_are_taken_for_as_long_as_all_of_them_may_take(note, now):
+    for _ in range(20):
+        note("webhook")
+    taken = notify._take(now)
+    assert len(taken) * dt.timedelta(seconds=10) <= notify.TAKEN_FOR
+
+
+def test_emails_do_not_wait_for_events(mail, note, now):
+    note("webhook")
+    note("email")
+    assert [one.channel for one in notify._take(now)] == ["email"]
+
+
+def test_one_notice_that_cannot_be_told_holds_up_no_other(
+    reach, note, now, monkeypatch
+):
+    bad, good = note("webhook"), note("webhook")
+    event = notify._event
+
+    def failing(notice: Notice) -> dict[str, Any]:
+        if notice == bad:
+            raise RuntimeError("a fault of ours")
+        return event(notice)
+
+    monkeypatch.setattr(notify, "_event", failing)
+    with Receiver([answer(204)]) as receiver:
+        reach(receiver)
+        assert tell(now) == 1
+    bad.refresh_from_db()
+    good.refresh_from_db()
+    assert (good.sent_at, bad.tries, bad.sent_at) == (now, 1, None)
+    assert bad.next_attempt_at == now + dt.timedelta(seconds=30)
+
+
+def test_nor_does_one_in_an_email_of_many(mail, note, now, monkeypatch):
+    bad, good = note("email"), note("email")
+    paragraph = notify._paragraph
+
+    def failing(notice: Notice) -> str:
+        if notice == bad:
+            raise RuntimeError("a fault of ours")
+        return paragraph(notice)
+
+    monkeypatch.setattr(notify, "_paragraph", failing)
+    assert tell(now) == 1
+    (message,) = mail.messages
+    assert str(good.webhook_id) in message.get_content()
