@@ -21,6 +21,7 @@ from django.conf import settings
 from django.db import (
     DatabaseError,
     InterfaceError,
+    OperationalError,
     close_old_connections,
     connection,
 )
@@ -41,9 +42,11 @@ from dispatcher.pipeline.sweep import (
     cancel_orphans,
     fail_forgotten_tests,
     overdue_webhooks,
+    take_over_forgotten,
 )
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Sequence
 
 log = structlog.get_logger(__name__)
@@ -135,9 +138,9 @@ def _queue_steps() -> None:
         broker.note_error(error)
 
 
-def _queue_notices() -> None:
+def _queue_notices(now: dt.datetime) -> None:
     """Has operators told, if there is anything to tell."""
-    if broker.is_away() or not notify.is_due(utc_now()):
+    if broker.is_away() or not notify.is_due(now):
         return
     try:
         # Not one more every 2 s where nobody reads that queue.
@@ -188,16 +191,33 @@ def drain(*webhook_ids: str) -> None:
 def sweep() -> None:
     """Wakes up what was forgotten: after a crash, or without a broker."""
     broker.beat_is_alive()
-    cancel_orphans(utc_now())
-    fail_forgotten_tests(utc_now())
+    for part in (
+        cancel_orphans,
+        fail_forgotten_tests,
+        take_over_forgotten,
+        _wake_overdue,
+        _have_probed,
+        held.fail_held_too_long,
+        _queue_notices,
+    ):
+        try:
+            part(utc_now())
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:  # whatever it is, the other parts must not suffer from it
+            log.exception("sweep.failed", part=part.__name__)
+
+
+def _wake_overdue(now: dt.datetime) -> None:
     by_lane: dict[str, list[UUID]] = defaultdict(list)
-    for webhook_id, lane in overdue_webhooks(utc_now()):
+    for webhook_id, lane in overdue_webhooks(now):
         by_lane[lane].append(webhook_id)
     for lane, webhook_ids in by_lane.items():
         pass_on(webhook_ids, lane, 0.0)
-    pass_on(probes.grant(utc_now()), "slow", 0.0)
-    held.fail_held_too_long(utc_now())
-    _queue_notices()
+
+
+def _have_probed(now: dt.datetime) -> None:
+    pass_on(probes.grant(now), "slow", 0.0)
 
 
 @shared_task(name="dispatcher.tell")

@@ -126,7 +126,14 @@ def retain(
 
 def _steps(clock: Callable[[], dt.datetime]) -> Iterator[Retained]:
     for tenant in Tenant.objects.order_by("pk"):
-        yield from _of_tenant(tenant, hours_of(tenant), clock())
+        try:
+            yield from _of_tenant(tenant, hours_of(tenant), clock())
+        except Exception as error:  # it must not hold up the tenants behind it
+            log.warning(
+                "retention.failed",
+                tenant=tenant.external_id,
+                error=f"{type(error).__name__}: {error}".partition("\n")[0][:200],
+            )
     while uids := forget_old(clock()):
         yield Retained(uids=uids)
 

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Count
 
 from dispatcher.models import Tally
@@ -43,15 +43,26 @@ def sum_up(*, pause: Callable[[float], None] = time.sleep) -> int:
     )
     added = 0
     for tenant_id, hour in list(hours[:HOURS]):
-        while True:
-            began = time.monotonic()
-            rows = _step(tenant_id, hour)
-            added += rows
-            pause(min(time.monotonic() - began, LONGEST_REST_SECONDS))
-            if rows < STEP:
-                break
+        try:
+            added += _hour(tenant_id, hour, pause)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:  # one that cannot be added up must not hold up the others
+            log.exception("tallies.not_summed_up", tenant=str(tenant_id), hour=hour)
     log.debug("tallies.summed_up", rows=added)
     return added
+
+
+def _hour(tenant_id: UUID, hour: dt.datetime, pause: Callable[[float], None]) -> int:
+    """Adds up a tenant's hour; how many rows that were."""
+    added = 0
+    while True:
+        began = time.monotonic()
+        rows = _step(tenant_id, hour)
+        added += rows
+        pause(min(time.monotonic() - began, LONGEST_REST_SECONDS))
+        if rows < STEP:
+            return added
 
 
 def _step(tenant_id: UUID, hour: dt.datetime) -> int:

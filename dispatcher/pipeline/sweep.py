@@ -13,8 +13,8 @@ from django.db import transaction
 from django.db.models import OuterRef, Q, Subquery
 
 from dispatcher.models import Delivery, Lease, OwedCdr, Webhook
-from dispatcher.models.delivery import LONGEST_WAIT
-from dispatcher.pipeline import marks
+from dispatcher.models.delivery import LONGEST_LEASE, LONGEST_WAIT
+from dispatcher.pipeline import leases, marks
 from dispatcher.pipeline.bundle import batch_is_full, batch_is_old
 from dispatcher.pipeline.subscribe import cancel_pending
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 OVERDUE: Final = dt.timedelta(seconds=1)
 # Longer than any request that takes calls in can be under way.
 DELETED_LATELY: Final = dt.timedelta(minutes=10)
+# Whoever claims takes over what has run out much sooner; and webhooks a round.
+FORGOTTEN: Final = dt.timedelta(minutes=1)
+_A_ROUND: Final = 20
 # Webhooks that are looked at together; each has 100 deliveries under way at most, and a
 # statement names each of them twice.
 _CHUNK: Final = 100
@@ -73,10 +76,10 @@ def _pending() -> QuerySet[Delivery]:
 
 def _not_all_under_way(found: Mapping[UUID, str], now: dt.datetime) -> set[UUID]:
     """Those that have an overdue delivery which nobody is sending."""
-    leases = Lease.objects.filter(Lease.good(now), for_test=False)
+    good = Lease.objects.filter(Lease.good(now), for_test=False)
     under_way = {
         webhook_id: deliveries
-        for webhook_id, deliveries in _by_webhook(leases)
+        for webhook_id, deliveries in _by_webhook(good)
         if webhook_id in found
     }
     left = set(found) - under_way.keys()
@@ -90,9 +93,9 @@ def _not_all_under_way(found: Mapping[UUID, str], now: dt.datetime) -> set[UUID]
     return left
 
 
-def _by_webhook(leases: QuerySet[Lease]) -> Iterator[tuple[UUID, list[str]]]:
+def _by_webhook(rows: QuerySet[Lease]) -> Iterator[tuple[UUID, list[str]]]:
     found: dict[UUID, list[str]] = defaultdict(list)
-    for webhook_id, deliveries in leases.values_list("webhook_id", "deliveries"):
+    for webhook_id, deliveries in rows.values_list("webhook_id", "deliveries"):
         found[webhook_id] += deliveries
     yield from found.items()
 
@@ -150,6 +153,25 @@ def cancel_orphans(now: dt.datetime) -> int:
         .filter(Q(pending__isnull=False) | Q(waiting__isnull=False))
     )
     return sum(cancel_pending(webhook, now) for webhook in deleted)
+
+
+def take_over_forgotten(now: dt.datetime) -> int:
+    """Takes over what ran out at webhooks that nobody claims; of how many webhooks.
+
+    One that is off, deleted or has nothing pending is never claimed, and its lease would
+    keep requests for ever, and its deliveries from being deleted.
+    """
+    dead = Lease.objects.filter(
+        Q(until__lte=now - FORGOTTEN) | Q(until__gt=now + LONGEST_LEASE), for_test=False
+    ).order_by()
+    ids = list(dead.values_list("webhook", flat=True).distinct()[:_A_ROUND])
+    if not ids:
+        return 0
+    with transaction.atomic():
+        locked = Webhook.objects.select_for_update(no_key=True).filter(pk__in=ids)
+        webhooks = {webhook.pk: webhook for webhook in locked.order_by("pk")}
+        leases.under_way_of(webhooks, now)
+    return len(webhooks)
 
 
 def fail_forgotten_tests(now: dt.datetime) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import Exists
 
 from dispatcher.models import (
@@ -390,3 +390,21 @@ def test_the_balance_adds_up_when_calls_are_gone(kept, webhook_of, take, send, n
     assert told.totals.differences == []
     assert told.totals.gone["calls"] == 1
     assert told.totals.records["duplicates"] == 1
+
+
+@pytest.mark.parametrize("error", [ValueError("a fault"), OperationalError("locked")])
+def test_a_tenant_that_fails_holds_up_no_other(kept, globex, monkeypatch, error):
+    Tenant.objects.update(keep_cdrs_hours=1)
+    deliveries, first = retain._deliveries, min(kept.pk, globex.pk)
+    seen = []
+
+    def failing(tenant, before):
+        seen.append(tenant)
+        if tenant.pk == first:
+            raise error
+        yield from deliveries(tenant, before)
+
+    monkeypatch.setattr(retain, "_deliveries", failing)
+    passed()
+
+    assert seen == list(Tenant.objects.order_by("pk"))

@@ -135,3 +135,13 @@ def _started(target, *arguments):
 def _joined(threads):
     for thread in threads:
         thread.join()
+
+
+def test_an_hour_that_cannot_be_added_up_holds_up_no_other(acme):
+    for counts in ({"gone": 1}, {"gone": {"calls": 1}}, {"gone": 1}):
+        _count(acme, **counts)
+    _count(acme, HOUR + dt.timedelta(hours=1), received=2)
+
+    assert sum_up(pause=_no_pause) == 1
+
+    assert Tally.objects.get(is_sum=True).counts == {"received": 2}

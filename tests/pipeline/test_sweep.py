@@ -6,14 +6,18 @@ import datetime as dt
 
 import pytest
 
+from dispatcher.models import Attempt, Lease, Webhook
 from dispatcher.models.delivery import LEASE
+from dispatcher.pipeline import resend
+from dispatcher.pipeline.purge import purge_deliveries
 from dispatcher.pipeline.sweep import (
     cancel_orphans,
     fail_forgotten_tests,
     overdue_webhooks,
+    take_over_forgotten,
 )
 from dispatcher.pipeline.test_call import prepare_test_call
-from tests.pipeline.conftest import call, claim_all, finish
+from tests.pipeline.conftest import call, claim_all, finish, only_delivery
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
 
@@ -92,3 +96,36 @@ def test_a_test_call_whose_process_died_fails_and_is_not_sent_by_a_worker(
     assert claim_all(webhook, after) == []
     assert fail_forgotten_tests(after) == 1
     assert webhook.deliveries.get().state == "failed"
+
+
+@pytest.mark.parametrize("state", ["off", "deleted", "nothing pending"])
+def test_what_a_dead_process_held_is_taken_over_where_nobody_claims(
+    acme, webhook_of, take, now, state
+):
+    webhook = webhook_of(acme)
+    take(acme, call("c-1"))
+    (item,) = claim_all(webhook, now)
+    resend.cancel(item.delivery_id, now)
+    if state != "nothing pending":
+        gone = {"deleted_at": now} if state == "deleted" else {}
+        Webhook.objects.update(active=False, **gone)
+
+    assert take_over_forgotten(later(now, 60)) == 0
+    assert take_over_forgotten(later(now, 91)) == 1
+
+    assert not Lease.objects.exists()
+    attempt = Attempt.objects.get()
+    assert (attempt.error_class, attempt.number) == ("interrupted", 1)
+    (purged,) = purge_deliveries(later(dt.datetime.now(dt.UTC), 1))
+    assert purged.deliveries == 1
+
+
+def test_what_is_under_way_is_not_taken_over(acme, webhook_of, take, now):
+    webhook = webhook_of(acme)
+    take(acme, call("c-1"))
+    (item,) = claim_all(webhook, now)
+
+    assert take_over_forgotten(later(now, 29)) == 0
+
+    finish(item, 200, now)
+    assert only_delivery().state == "delivered"
