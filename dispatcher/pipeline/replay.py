@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import structlog
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Q
 
 from dispatcher.models import Delivery, Replay, Webhook
@@ -160,7 +160,16 @@ def start(replay: Replay, *, now: dt.datetime, by: str = "") -> Started:
     is_small = replay.total <= MOST and replay.per_second is None
     wake: dict[UUID, str] = {}
     for _ in range(AT_ONCE if is_small else 1):
-        stepped = step(replay.pk, now)
+        try:
+            stepped = step(replay.pk, now)
+        except DatabaseError as error:
+            # It is saved, and goes on by the beat: a call may have been deleted beside it.
+            log.warning(
+                "replay.not_stepped",
+                replay=str(replay.pk),
+                error=type(error).__name__,
+            )
+            break
         wake.update(stepped.wake)
         if stepped.over or not stepped.stepped:
             break

@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from django.db import IntegrityError
 
 from dispatcher.models import Delivery, OwedCdr, Partner, Replay, Tenant, Webhook
 from dispatcher.pipeline import replay, replay_step
 from dispatcher.pipeline.accept import accept
 from dispatcher.pipeline.balance import balance
 from dispatcher.pipeline.bundle import bundle
+from dispatcher.pipeline.owe import write_owed
 from dispatcher.pipeline.subscribe import delete_webhook
 from dispatcher.pipeline.tally import hour_at
 from tests.ended import id_at
@@ -129,6 +131,26 @@ def test_what_it_is_given_adds_up_in_the_balance(acme, taken, made, now):
     (totals,) = balance(acme, *hours).totals.webhooks
     assert totals.fates["matched"] == totals.states["pending"] == 1
     assert balance(acme, *hours).totals.balanced
+
+
+def test_a_call_that_is_deleted_beside_its_start_stops_nothing(
+    acme, taken, made, now, monkeypatch
+):
+    taken(acme, now - 2 * HOUR, call("c-1"), call("c-2"))
+    webhook = made(acme)
+
+    def beside(owing):
+        write_owed(owing)
+        raise IntegrityError("its key is not present in table")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(replay_step, "write_owed", beside)
+        started = give(webhook, now)
+    assert (started.count, owed(webhook)) == (2, [])
+
+    run_on(now)
+
+    assert owed(webhook) == ["c-1", "c-2"]
 
 
 def test_other_tenants_calls_are_not_its_own(acme, globex, taken, made, now):
