@@ -162,6 +162,13 @@ def test_nothing_is_half_written_when_the_database_fails_midway(
     assert not StoredCdr.objects.exists()
 
 
+def test_a_record_that_breaks_a_rule_of_its_table_is_not_told_to_be_known(acme, take):
+    with pytest.raises(StorageUnavailable):
+        take(acme, call("c-1"), call("c-2", duration=-1))
+
+    assert not StoredCdr.objects.exists()
+
+
 def test_who_waits_too_long_for_the_one_writer_of_sqlite_is_told_so(
     acme, take, monkeypatch
 ):
