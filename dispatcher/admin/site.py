@@ -7,10 +7,13 @@ default addresses of both redirect there.
 
 from __future__ import annotations
 
+from functools import wraps
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib.auth.models import User
+from django.core.exceptions import BadRequest
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, URLResolver, include, path, reverse
 from django.utils import timezone
@@ -22,7 +25,7 @@ from dispatcher.admin.scope import scope_of, scoped
 from dispatcher.admin.unfolded import AdminSite, ModelAdmin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from django.template.response import TemplateResponse
 
@@ -47,6 +50,10 @@ class CdrhookAdminSite(AdminSite):
     ) -> None:
         """A page that says nothing of owners is for operators alone."""
         super().register(model_or_iterable, scoped(admin_class), **options)
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Answers 400 to an address that asks for what no database can hold."""
+        return super().admin_view(_asked_for_what_can_be(view), cacheable)
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         """unfold's patterns, moved to where the documents put them."""
@@ -96,6 +103,21 @@ class CdrhookAdminSite(AdminSite):
         shown = overview(scope, timezone.now()) if scope.anybody else None
         context = {"overview": shown, **(extra_context or {})}
         return super().index(request, context)
+
+
+def _asked_for_what_can_be(view: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return view(request, *args, **kwargs)
+        except (DataError, OverflowError) as error:
+            # NUL in a text, or a time beyond the calendar's ends. A form refuses both:
+            # with POST it is a fault of ours.
+            if request.method == "GET":
+                raise BadRequest(str(error)) from error
+            raise
+
+    return checked
 
 
 def _moved(pattern: URLResolver | URLPattern) -> URLResolver | URLPattern:

@@ -110,7 +110,10 @@ def count(replay: Replay, most: int | None = None) -> int:
 
 
 def _deliveries(replay: Replay) -> Walk:
-    """Of one webhook, by when they were made; of an outage, by when they failed."""
+    """Of one webhook, by when they were made; of an outage, by when they failed.
+
+    Without those whose calls were all erased: `resend` does not take them.
+    """
     of_outage = replay.what == Replay.OUTAGE
     column = "ended_at" if of_outage else "created_at"
     rows = Delivery.objects.filter(
@@ -121,7 +124,8 @@ def _deliveries(replay: Replay) -> Walk:
     if replay.states == [Delivery.FAILED]:
         rows = rows.filter(state=Delivery.FAILED)  # by the index of those alone
     chosen = _during(column, replay) & Q(state__in=replay.states)
-    return Walk(rows, chosen & ~Q(state=Delivery.PENDING))
+    sendable = ~Q(state=Delivery.PENDING) & ~Q(last_error_class=Delivery.ERASED)
+    return Walk(rows, chosen & sendable)
 
 
 def _calls(replay: Replay) -> Walk:

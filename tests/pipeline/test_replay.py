@@ -77,6 +77,18 @@ def test_it_takes_what_was_made_in_the_range_and_ended_so(webhook, now):
     assert (inside.next_attempt_at, inside.ended_at) == (now, None)
 
 
+def test_what_carried_only_calls_that_were_erased_is_not_counted(webhook, now):
+    ended(webhook, now - HOUR)
+    (gone,) = ended(webhook, now - HOUR)
+    Delivery.objects.filter(pk=gone.pk).update(last_error_class=Delivery.ERASED)
+
+    started = begin(webhook, now)
+
+    assert (started.count, pending()) == (1, 1)
+    assert started.replay is not None
+    assert started.replay.done == 1
+
+
 def test_several_states_may_be_chosen_and_what_is_pending_stays(webhook, now):
     for state in ("failed", "delivered", "cancelled"):
         ended(webhook, now - HOUR, state)
