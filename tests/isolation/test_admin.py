@@ -224,8 +224,7 @@ def questions(model: type[Model], world: World, role: str) -> Iterator[tuple[str
         keys = [rows[owner].pk for owner in strangers if owner in rows]
         for key in keys:
             yield f"{name}=KEY", key
-            yield f"{name}__gte=KEY", key
-        for lookup in ("exact", "id__exact", "in", "pk") if keys else ():
+        for lookup in ("exact", "id__exact", "in", "pk", "gte") if keys else ():
             yield f"{name}__{lookup}=KEY", keys[0]
         for key in keys[:1]:
             yield f"_popup=1&_to_field={name}&q=KEY", key
@@ -250,16 +249,17 @@ def test_a_list_asked_for_a_foreign_name_is_as_one_asked_for_none(
 ) -> None:
     client = client_in(role, world)
 
-    for owner in sorted(OWNERS - ROLES[role][2] - {"north"}):
-        nobody = "x" * len(owner)
-        for model in owned():
-            base = routes.admin_list(model)
-            for query in ("q=NAME", "tenant=NAME", "name=NAME", "external_id=NAME"):
-                answers = [
-                    seen(client, "get", f"{base}?{query.replace('NAME', name)}", name)
-                    for name in (owner, nobody)
-                ]
-                assert answers[0] == answers[1], (model, query, owner)
+    owner = min(OWNERS - ROLES[role][2] - {"north"})
+    nobody = "x" * len(owner)
+
+    for model in owned():
+        base = routes.admin_list(model)
+        for query in ("q=NAME", "tenant=NAME", "name=NAME", "external_id=NAME"):
+            answers = [
+                seen(client, "get", f"{base}?{query.replace('NAME', name)}", name)
+                for name in (owner, nobody)
+            ]
+            assert answers[0] == answers[1], (model, query, owner)
 
 
 # Actions, forms, and the rest -------------------------------------------------------
@@ -284,7 +284,6 @@ def test_an_action_on_a_foreign_row_is_as_one_on_none(role: str, world: World) -
         address = routes.admin_list(type(row))
         for action in actions(type(row), world):
             chosen = {"action": action, "_selected_action": "KEY", "post": "yes"}
-            alike(client, "post", address, row.pk, **chosen)
             alike(client, "post", address, row.pk, **chosen, index="0")
     assert everything() == before
 
