@@ -142,6 +142,7 @@ def test_a_deleted_webhook_keeps_neither(send, made):
 def receiver() -> Iterator[Receiver]:
     with Receiver([answer(200)]) as running:
         yield running
+    outbound._door().close()
 
 
 def test_a_new_password_works_for_the_next_request(send, receiver):

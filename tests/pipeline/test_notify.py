@@ -45,8 +45,13 @@ def reach(settings) -> Iterator[Callable[[Receiver], None]]:
 
     settings.CDRHOOK_ALLOW_HTTP = True
     settings.CDRHOOK_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
-    _door.cache_clear()
+    _shut_the_door()
     yield make
+    _shut_the_door()
+
+
+def _shut_the_door() -> None:
+    """What comes next goes through one with the settings of then."""
     _door().close()
     _door.cache_clear()
 
