@@ -19,6 +19,7 @@ from tests.chaos.values import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.chaos.scene import Scene
 
@@ -36,12 +37,13 @@ def _answers(mode: str, scene: Scene) -> None:
     _replay(scene)
 
 
-def _expect_reasons(scene: Scene) -> None:
+def _expect_reasons(scene: Scene) -> Counter[str]:
     """What the API says of the deliveries that failed, or wait for another try."""
     told = Counter(one.reason for one in scene.api.told(scene.named(BAD)))
     told.pop("", None)
     scene.expect(told, "no reason: the API tells of no failed attempt")
     scene.say(f"reasons told: {dict(told.most_common(3))}")
+    return told
 
 
 def _replay(scene: Scene) -> None:
@@ -54,34 +56,44 @@ def _replay(scene: Scene) -> None:
     scene.say(f"replayed: {made}")
 
 
-def _expire(scene: Scene) -> None:
-    """A certificate that has expired, of an authority that nobody knows either."""
+def _arrange_expired(scene: Scene) -> None:
+    """A certificate that has expired, of an authority that the webhook trusts."""
     past = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
-    made = trustme.CA().issue_cert("127.0.0.1", not_before=past, not_after=past)
+    authority = trustme.CA()
+    made = authority.issue_cert("127.0.0.1", not_before=past, not_after=past)
     scene.certificate = scene.work / "expired.pem"
     made.private_key_and_cert_chain_pem.write_to_path(str(scene.certificate))
+    authority.cert_pem.write_to_path(str(_authority(scene)))
 
 
-def _tls(scheme_port: Callable[[Scene], int], scene: Scene) -> None:
-    url = f"https://127.0.0.1:{scheme_port(scene)}{BAD}"
-    _move(scene, url)
+def _authority(scene: Scene) -> Path:
+    return scene.work / "authority.pem"
+
+
+def _expired(scene: Scene) -> None:
+    authority = _authority(scene).read_text()
+    told = _tls(scene.receivers.tls_port, scene, ca_certificates=authority)
+    expired = any("has expired" in reason for reason in told)
+    scene.expect(expired, "no reason: the API does not tell that it has expired")
+
+
+def _slow_tls(scene: Scene) -> None:
+    _tls(scene.receivers.slow_tls_port, scene)
+
+
+def _tls(port: int, scene: Scene, **settings: str) -> Counter[str]:
+    """The webhook goes to a port with bad TLS, and back; the reasons told meanwhile."""
+    _change(scene, url=f"https://127.0.0.1:{port}{BAD}", **settings)
     scene.wait(12)
-    _expect_reasons(scene)
-    _move(scene, scene.receivers.url(BAD))
+    told = _expect_reasons(scene)
+    plain = dict.fromkeys(settings, "")
+    _change(scene, url=scene.receivers.url(BAD), **plain)
     _replay(scene)
+    return told
 
 
-def _move(scene: Scene, url: str) -> None:
-    path = f"/api/v1/webhooks/{scene.named(BAD).id}"
-    scene.api.send("PATCH", path, {"url": url})
-
-
-def _tls_port(scene: Scene) -> int:
-    return scene.receivers.tls_port
-
-
-def _slow_tls_port(scene: Scene) -> int:
-    return scene.receivers.slow_tls_port
+def _change(scene: Scene, **settings: str) -> None:
+    scene.api.send("PATCH", f"/api/v1/webhooks/{scene.named(BAD).id}", settings)
 
 
 _MODES: Final = {
@@ -117,6 +129,6 @@ def _fault(
 
 FAULTS: Final = (
     *(_fault(name, what, partial(_answers, name)) for name, what in _MODES.items()),
-    _fault("slow-tls", "drips its TLS handshake", partial(_tls, _slow_tls_port)),
-    _fault("expired", "has an expired certificate", partial(_tls, _tls_port), _expire),
+    _fault("slow-tls", "drips its TLS handshake", _slow_tls),
+    _fault("expired", "has an expired certificate", _expired, _arrange_expired),
 )
