@@ -312,7 +312,7 @@ def _leased(
         try:
             keys = _keys(webhook, headers[webhook.pk], now)
         except UndecryptableError as error:
-            _postpone(plan.rows, str(error), now)
+            _postpone(plan, str(error), now)
             wait_until = plan.bundle_at
             if not plan.probe:
                 wait_until = _sooner(_earliest(webhook, plan.under_way), wait_until)
@@ -580,13 +580,15 @@ def _custom_data_query(size: int) -> FixedQuery:
     )
 
 
-def _postpone(rows: Sequence[_Due], reason: str, now: dt.datetime) -> None:
-    """Says why these cannot be sent, and looks again in a minute."""
-    Delivery.objects.filter(pk__in=[row.id for row in rows]).update(
-        next_attempt_at=now + LOOK_AGAIN,
-        last_error_class="internal",
-        last_error=reason,
-    )
+def _postpone(plan: _Plan, reason: str, now: dt.datetime) -> None:
+    """Says why these cannot be sent, and looks again in a minute.
+
+    But for a probe, of which the sweep says when: it is held since it was due.
+    """
+    rows = Delivery.objects.filter(pk__in=[row.id for row in plan.rows])
+    if not plan.probe:
+        rows.update(next_attempt_at=now + LOOK_AGAIN)
+    rows.update(last_error_class="internal", last_error=reason)
 
 
 def _requests(

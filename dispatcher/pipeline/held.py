@@ -66,6 +66,7 @@ def fail_held_too_long(now: dt.datetime) -> int:
                 now - longest,
                 f"held for more than {settings.HELD_MAX_AGE:g} hours:"
                 f" the webhook is {reason}",
+                down=down,
             )
     return failed
 
@@ -82,7 +83,12 @@ def _holding(since: dt.datetime, *, down: bool) -> QuerySet[Webhook, UUID]:
 
 
 def _fail_older(
-    webhook_ids: list[UUID], now: dt.datetime, since: dt.datetime, why: str
+    webhook_ids: list[UUID],
+    now: dt.datetime,
+    since: dt.datetime,
+    why: str,
+    *,
+    down: bool,
 ) -> int:
     """By the index of what is not delivered: nothing else is pending for so long."""
     held = (
@@ -94,14 +100,18 @@ def _fail_older(
             next_attempt_at__lte=since,
         )
         .order_by("id")
-        .values_list("pk", flat=True)
+        .values_list("pk", "webhook_id")
     )
     failed = 0
     for _ in range(STEPS):
         with transaction.atomic():
-            ids = list(held[:A_STEP])
+            rows = list(held[:A_STEP])
+            # One that has come back meanwhile is to get what it was owed.
+            owing = _holding(since, down=down).filter(pk__in={of for _, of in rows})
+            still = set(owing.select_for_update(no_key=True))
+            ids = [key for key, of in rows if of in still]
             failed += _fail(ids, now, "held", why)
-        if len(ids) < A_STEP:
+        if len(rows) < A_STEP:
             break
     return failed
 

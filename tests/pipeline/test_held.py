@@ -155,6 +155,38 @@ def test_a_probe_does_not_make_it_younger(acme, webhook_of, old, now):
     assert held.fail_held_too_long(now) == 1
 
 
+def test_nor_does_one_that_could_not_be_made(acme, webhook_of, old, now, settings):
+    webhook = down_webhook(
+        webhook_of,
+        acme,
+        now,
+        secret="whsec_c2VjcmV0",
+        down_since=later(now, -100 * HOUR),
+    )
+    old(acme, "c-1")
+    settings.FIELD_ENCRYPTION_KEYS = ["another key"]
+    assert claim_all(webhook, now) == []
+    assert "FIELD_ENCRYPTION_KEYS" in Delivery.objects.get().last_error
+
+    assert held.fail_held_too_long(now) == 1
+
+
+def test_one_that_comes_back_at_this_moment_gets_what_it_was_owed(
+    acme, webhook_of, old, now, monkeypatch
+):
+    down_webhook(webhook_of, acme, now, down_since=later(now, -100 * HOUR))
+    old(acme, "c-1")
+    fail_older = held._fail_older
+
+    def beside(*args, **options):
+        Webhook.objects.update(health="RECOVERING")
+        return fail_older(*args, **options)
+
+    monkeypatch.setattr(held, "_fail_older", beside)
+
+    assert held.fail_held_too_long(now) == 0
+
+
 @pytest.mark.parametrize(("changed_hours_ago", "failed"), [(73, 1), (1, 0)])
 def test_what_a_webhook_holds_that_is_off_is_counted_from_its_last_change(
     acme, webhook_of, old, now, changed_hours_ago, failed
