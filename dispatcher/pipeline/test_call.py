@@ -131,6 +131,7 @@ def prepare_test_call(webhook: Webhook, now: dt.datetime) -> Claimed:
         dict(webhook.custom_data.values_list("key", "value")),
     )
     keep_request(delivery, request)
+    keys = keys_of(webhook, now)
     token, until = uuid4(), now + LEASE
     with transaction.atomic():
         delivery.save(force_insert=True)
@@ -151,7 +152,5 @@ def prepare_test_call(webhook: Webhook, now: dt.datetime) -> Claimed:
         due_at=now,
         tries=0,
         attempt_count=0,
-        outgoing=outgoing(
-            webhook, delivery.pk, request, keys_of(webhook, now), test=True
-        ),
+        outgoing=outgoing(webhook, delivery.pk, request, keys, test=True),
     )

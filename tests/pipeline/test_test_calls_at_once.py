@@ -10,6 +10,7 @@ from django.contrib.messages import get_messages
 from django.urls import reverse
 
 from dispatcher.models import Delivery, Webhook
+from dispatcher.models.encryption import UndecryptableError
 from dispatcher.pipeline import test_call as sample
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
@@ -33,6 +34,14 @@ def busy(webhook):
 def test_one_more_is_refused_and_makes_no_delivery(webhook, now):
     with pytest.raises(sample.TooManyTestsError):
         sample.test_call(webhook, now=now)
+    assert not Delivery.objects.exists()
+
+
+def test_one_whose_secret_cannot_be_read_makes_no_delivery(webhook, now, settings):
+    Webhook.objects.update(secret="whsec_c2VjcmV0")
+    settings.FIELD_ENCRYPTION_KEYS = ["another key"]
+    with pytest.raises(UndecryptableError):
+        sample.test_call(Webhook.objects.get(), now=now)
     assert not Delivery.objects.exists()
 
 
