@@ -16,7 +16,11 @@ from uuid import UUID
 
 import structlog
 from celery import current_app, shared_task
-from celery.signals import celeryd_after_setup, worker_shutdown
+from celery.signals import (
+    celeryd_after_setup,
+    worker_shutdown,
+    worker_shutting_down,
+)
 from django.conf import settings
 from django.db import (
     DatabaseError,
@@ -226,7 +230,7 @@ def tell() -> None:
     broker.woken([NOTICES])
     if _telling.acquire(blocking=False):
         try:
-            notify.tell(clock=utc_now)
+            notify.tell(clock=utc_now, is_over=_stopping.is_set)
         finally:
             _telling.release()
 
@@ -274,7 +278,7 @@ def sweep_summaries() -> None:
 @shared_task(name="dispatcher.sum_up")
 def sum_up_tallies() -> None:
     """Makes one row an hour of what was counted request by request."""
-    sum_up()
+    sum_up(pause=_rest)
 
 
 # The worker process ---------------------------------------------------------------------
@@ -312,6 +316,12 @@ def _tell_alive(name: str) -> None:
         if _drainer is not None and _drainer.is_alive():
             broker.worker_is_alive(name)
         _stopping.wait(broker.ALIVE_SECONDS / 3)
+
+
+@worker_shutting_down.connect
+def end_long_tasks(**_: Any) -> None:
+    """Celery waits for them before it says `worker_shutdown`."""
+    _stopping.set()
 
 
 @worker_shutdown.connect

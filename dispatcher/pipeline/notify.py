@@ -59,15 +59,22 @@ def is_due(now: dt.datetime) -> bool:
     return Notice.objects.filter(_due(now)).exists()
 
 
-def tell(*, clock: Callable[[], dt.datetime]) -> int:
-    """Sends what is due; returns how many notices were taken. Waits for receivers."""
+def tell(
+    *, clock: Callable[[], dt.datetime], is_over: Callable[[], bool] = lambda: False
+) -> int:
+    """Sends what is due; returns how many notices were taken. Waits for receivers.
+
+    Once `is_over`, nothing more is begun: what was taken is told in a minute.
+    """
     taken = 0
-    while notices := _take(clock()):
+    while not is_over() and (notices := _take(clock())):
         close_old_connections()
         for told in _told(notices):
             _note(told, clock())
             close_old_connections()
             taken += 0 if told.error else len(told.notices)
+            if is_over():
+                break
     return taken
 
 

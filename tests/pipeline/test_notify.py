@@ -261,3 +261,13 @@ def test_nor_does_one_in_an_email_of_many(mail, note, now, monkeypatch):
     assert tell(now) == 1
     (message,) = mail.messages
     assert str(good.webhook_id) in message.get_content()
+
+
+def test_nothing_more_is_begun_when_its_worker_stops(reach, note, now):
+    for _ in range(3):
+        note("webhook")
+    with Receiver([answer(204)]) as receiver:
+        reach(receiver)
+        stops = iter([False, True, True])
+        assert notify.tell(clock=lambda: now, is_over=lambda: next(stops)) == 1
+    assert len(receiver.requests) == 1

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
+from celery.signals import worker_shutting_down
 
 from dispatcher import tasks
 from dispatcher.pipeline.retain import Retained
@@ -32,6 +35,16 @@ def test_it_makes_a_whole_pass(looked):
 
 def test_it_ends_after_a_step_when_its_worker_stops(looked, monkeypatch):
     monkeypatch.setattr(tasks._stopping, "is_set", lambda: True)
+
+    tasks.retain()
+
+    assert looked == [1]
+
+
+def test_its_worker_is_not_waited_for_to_stop(looked, monkeypatch):
+    """Celery tells its pool to end, and waits for it, before `worker_shutdown`."""
+    monkeypatch.setattr(tasks, "_stopping", threading.Event())
+    worker_shutting_down.send(sender="a worker", sig="SIGTERM", how="Warm", exitcode=0)
 
     tasks.retain()
 
