@@ -15,7 +15,7 @@ from django.test import Client
 from tests import environment, servers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from dispatcher.models import Tenant
 
@@ -42,6 +42,23 @@ def broker() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(database_server: None) -> None:
     """pytest-django makes its test database after this."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def emptied_quickly() -> None:
+    """Has PostgreSQL's tables emptied row by row between tests.
+
+    TRUNCATE, Django's way, makes 200 files anew: 200 ms, whatever was in them.
+    """
+    from django.db import connection
+
+    if connection.vendor == "postgresql":
+        connection.ops.sql_flush = _deletes  # type: ignore[assignment, method-assign]
+
+
+def _deletes(_style: Any, tables: Iterable[str], **_: Any) -> list[str]:
+    """All in one transaction, at whose end foreign keys are looked at."""
+    return [f'DELETE FROM "{table}"' for table in tables]  # noqa: S608
 
 
 @pytest.fixture
