@@ -27,7 +27,7 @@ from uuid import UUID
 
 from django.contrib.admin import ModelAdmin as DjangoModelAdmin
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
-from django.core.exceptions import FieldDoesNotExist
+from django.core.exceptions import BadRequest, FieldDoesNotExist
 from django.db.models import BinaryField, ForeignKey, Model, Q, UUIDField
 
 from dispatcher.admin.audited import AuditedAdmin
@@ -234,6 +234,22 @@ class ScopedAdmin(AuditedAdmin):
             for name, value in proposed.items()
             if not (name in _keys(self.model) and as_uuid(str(value)) is None)
         }
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """As Django, whose autocomplete fields fail when they show an id that is none."""
+        for name in _keys(self.model):
+            if (text := request.POST.get(name)) and as_uuid(text) is None:
+                raise BadRequest(f"{name} is no id")
+        shown: HttpResponse = super().changeform_view(
+            request, object_id, form_url, extra_context
+        )
+        return shown
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """The rows in the user's scope."""

@@ -73,5 +73,14 @@ def test_what_no_database_can_hold_is_no_fault_of_the_servers(
     assert admin_client.get(address).status_code in {200, 400}
 
 
+@pytest.mark.parametrize(
+    "page", ["webhooks", "dispatcher/apitoken", "dispatcher/integration"]
+)
+def test_an_owner_that_is_no_id_is_no_fault_of_the_servers(admin_client, page):
+    response = admin_client.post(f"/admin/{page}/add/", {"tenant": "x"})
+
+    assert response.status_code == 400
+
+
 def test_there_is_no_way_out_to_pages_of_the_site(admin_client):
     assert admin_client.get("/admin/r/1/1/").status_code == 404
