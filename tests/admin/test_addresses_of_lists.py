@@ -82,5 +82,20 @@ def test_an_owner_that_is_no_id_is_no_fault_of_the_servers(admin_client, page):
     assert response.status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("dispatcher/replay/", "There is nothing here yet."),
+        ("dispatcher/replay/?q=example", "Nothing here is as asked for."),
+        ("webhooks/", "Add webhook"),
+    ],
+)
+def test_an_empty_list_says_so_in_words(admin_client, address, said):
+    page = admin_client.get(f"/admin/{address}").content.decode()
+
+    assert said in page
+    assert ("Add webhook" in page) == ("webhooks" in address)
+
+
 def test_there_is_no_way_out_to_pages_of_the_site(admin_client):
     assert admin_client.get("/admin/r/1/1/").status_code == 404
