@@ -5,7 +5,9 @@ CDRHOOK_TEST_DATABASE chooses the database: sqlite (a file, the default) or post
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from cdrhook.supervisor.ports import free_port
 from tests import programs
 
 FOLDER = Path(tempfile.mkdtemp(prefix="cdrhook-test-"))
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 DATABASE = os.environ.get("CDRHOOK_TEST_DATABASE", "sqlite")
 
 

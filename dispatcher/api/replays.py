@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dispatcher import tasks
 from dispatcher.api.auth import ApiRequest, Bearer, TenantName
-from dispatcher.api.problems import Problem, not_found
+from dispatcher.api.problems import Problem, at_fault, not_found
 from dispatcher.api.shapes import Moment, MomentText, iso, uuid_in_path
 from dispatcher.models import Partner, Replay, Webhook
 from dispatcher.pipeline import replay as replays
@@ -46,7 +46,7 @@ class Pace(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     per_second: PerSecond = None
-    preview: bool = False
+    preview: Annotated[bool, Field(strict=True)] = False
 
 
 class ReplayBody(Pace):
@@ -54,7 +54,7 @@ class ReplayBody(Pace):
 
     since: Moment
     until: Moment | None = None
-    state: Repeatable | list[Repeatable] = "failed"
+    state: Repeatable | Annotated[list[Repeatable], Field(min_length=1)] = "failed"
 
 
 class BackfillBody(Pace):
@@ -119,6 +119,8 @@ def replay(
     Never touches what is pending, or test calls. Up to 500 are made pending at once;
     more, or with `per_second`, in steps, which `Location` tells of.
     """
+    if body.until is not None and body.until < body.since:
+        raise at_fault("until", "must not be before since")
     wish = replays.of_range(
         _webhook(request, tenant, webhook_id),
         since=body.since,

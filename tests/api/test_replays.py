@@ -145,6 +145,8 @@ def test_a_state_that_does_not_allow_it_is_a_conflict(running, send, state, verb
         ("replay", {**SINCE, "per_second": 0}, "per_second"),
         ("replay", {**SINCE, "per_second": 1.5}, "per_second"),
         ("replay", {**SINCE, "per_second": 10_001}, "per_second"),
+        ("replay", {**SINCE, "until": "2025-12-31T00:00:00Z"}, "until"),
+        ("replay", {**SINCE, "preview": "yes"}, "preview"),
         ("replay-outage", {"per_second": "1"}, "per_second"),
         ("backfill", {}, "hours"),
         ("backfill", {"hours": 0}, "hours"),
