@@ -38,9 +38,9 @@ class Seen:
         return taken
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, without anything of the user's."""
+    """Chromium, without anything of the user's; no longer than these tests need it."""
     program = chromium.find()
     # Playwright runs an event loop in this thread, in which Django refuses to work.
     former = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
