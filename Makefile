@@ -45,14 +45,15 @@ run: $(RUNTIME)
 	@exec $(BIN)/cdrhook up
 
 # A run a leg, because a leg is chosen by the environment; both always run. Each of
-# its processes has servers of its own.
+# its processes has servers of its own; three on two cores, for end-to-end tests wait
+# more than they work.
 test: $(DEV)
 	@failed=""; \
 	leg() { \
 	  name="$$1"; database="$$2"; shift 2; \
 	  echo "== $$name"; \
 	  if CDRHOOK_TEST_DATABASE="$$database" $(BIN)/python -m pytest \
-	    --numprocesses 2 --dist worksteal "$$@"; \
+	    --numprocesses 3 --dist worksteal "$$@"; \
 	  then echo "== $$name: passed"; \
 	  else echo "== $$name: FAILED"; failed="$$failed [$$name]"; fi; \
 	}; \
