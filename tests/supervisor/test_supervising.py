@@ -100,9 +100,10 @@ def test_nothing_is_left_when_the_supervisor_is_killed() -> None:
 def test_what_a_dead_child_leaves_behind_is_killed() -> None:
     with Supervised(shell("one", "sleep 1000 & echo left $!; exit 1")) as supervised:
         supervised.wait_for_line("one ended with exit code 1")
-        left = int(supervised.lines[0].split()[-1])
+        supervised.wait_for_line("one    | left")
+        said = next(line for line in supervised.lines if "| left" in line)
+        left = int(said.split()[-1])
         wait_for("the end of what was left", lambda: not is_pid_alive(left), 5)
-        assert supervised.lines[0].startswith("one    | left")
 
 
 def test_a_child_is_in_its_own_group_in_the_supervisors_session() -> None:
