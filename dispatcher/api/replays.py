@@ -242,7 +242,7 @@ def pause_replay(
     one = _one(request, tenant, replay_id)
     if not replays.pause(one.pk):
         raise Problem(409, "Only a running replay can be paused.")
-    return get_replay(request, replay_id, tenant)
+    return _as_it_is(one)
 
 
 @router.post(
@@ -258,7 +258,7 @@ def resume_replay(
     one = _one(request, tenant, replay_id)
     if not replays.resume(one.pk, timezone.now()):
         raise Problem(409, "Only a paused replay of a webhook that is there can go on.")
-    return get_replay(request, replay_id, tenant)
+    return _as_it_is(one)
 
 
 @router.post(
@@ -277,7 +277,13 @@ def cancel_replay(
     one = _one(request, tenant, replay_id)
     if not replays.cancel(one.pk, timezone.now()):
         raise Problem(409, "The replay has ended already.")
-    return get_replay(request, replay_id, tenant)
+    return _as_it_is(one)
+
+
+def _as_it_is(replay: Replay) -> dict[str, Any]:
+    """Read anew, for it may be stepped meanwhile."""
+    replay.refresh_from_db()
+    return replay_json(replay)
 
 
 def replay_json(replay: Replay) -> dict[str, Any]:

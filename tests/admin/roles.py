@@ -58,7 +58,6 @@ ROLES: Final[dict[str, tuple[str | None, str, Set[str]]]] = {
 MEMBERS: Final = tuple(role for role, (owner, _, _) in ROLES.items() if owner)
 VIEWERS: Final = tuple(role for role, (_, name, _) in ROLES.items() if name == "viewer")
 NOT_OPERATORS: Final = tuple(role for role in ROLES if role != "operator")
-UNKNOWN: Final = "00000000-0000-7000-8000-000000000000"
 
 _PARAMETER: Final = re.compile(r"<(?:\w+:)?\w+>")
 _TOKEN: Final = re.compile(rb'name="csrfmiddlewaretoken" value="\w+"|X-CSRFToken[^}]+')
@@ -219,11 +218,6 @@ def addresses(model: type[Model], key: object) -> Iterable[str]:
     base = reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist")
     for pattern in page.get_urls():
         yield base + _PARAMETER.sub(str(key), str(pattern.pattern))
-
-
-def row_addresses(model: type[Model], key: object) -> list[str]:
-    """Those of them that name the row."""
-    return [address for address in addresses(model, key) if str(key) in address]
 
 
 def answer(response: Any, *names: object) -> tuple[Any, ...]:
