@@ -25,7 +25,7 @@ from django.views import defaults
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from dispatcher.pipeline.accept import StorageUnavailable
+from dispatcher.pipeline.accept import OutcomeUnknown, StorageUnavailable
 from dispatcher.pipeline.subscribe import InUseError, RefusedError
 from dispatcher.pipeline.test_call import TooManyTestsError
 from dispatcher.values import FieldError
@@ -54,7 +54,10 @@ _MESSAGES: Final = {
 
 
 class Problem(Exception):  # noqa: N818  RFC 9457's own word
-    """An answer that is an error; `errors` are the fields at fault, if any are."""
+    """An answer that is an error; `errors` are the fields at fault, if any are.
+
+    `outcome` is "unknown" where what was asked for may have been done all the same.
+    """
 
     def __init__(
         self,
@@ -63,12 +66,14 @@ class Problem(Exception):  # noqa: N818  RFC 9457's own word
         *,
         errors: Iterable[Mapping[str, Any]] = (),
         headers: Mapping[str, str] | None = None,
+        outcome: str = "",
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.errors = list(errors)
         self.headers = dict(headers or {})
+        self.outcome = outcome
 
 
 def not_found() -> Problem:
@@ -100,6 +105,8 @@ def answer(problem: Problem) -> HttpResponse:
     }
     if problem.errors:
         body["errors"] = problem.errors
+    if problem.outcome:
+        body["outcome"] = problem.outcome
     return JsonResponse(
         body,
         status=problem.status,
@@ -162,11 +169,22 @@ def _of_storage(error: Exception) -> Problem:
     # Its first line: details quote what could not be stored.
     told = str(error).partition("\n")[0]
     log.warning("api.storage_unavailable", error=told[:200])
-    return Problem(
-        503,
-        "The database does not answer just now. Nothing was stored; try again.",
-        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    return _storage(
+        "The database does not answer just now. Nothing was stored; try again."
     )
+
+
+def _of_unknown(_: OutcomeUnknown) -> Problem:
+    return _storage(
+        "The database went away before it said whether all of this is stored or"
+        " nothing. Send it again: what is known already is not taken twice.",
+        outcome="unknown",
+    )
+
+
+def _storage(detail: str, outcome: str = "") -> Problem:
+    after = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return Problem(503, detail, headers=after, outcome=outcome)
 
 
 def _of_anything(error: Exception) -> Problem:
@@ -194,6 +212,7 @@ _TRANSLATIONS: Final[dict[type[Exception], Callable[[Any], Problem]]] = {
         headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
     ),
     StorageUnavailable: _of_storage,
+    OutcomeUnknown: _of_unknown,
     DatabaseError: _of_storage,
     InterfaceError: _of_storage,
     # A rule of ours that was broken: trying again will not mend it.

@@ -18,6 +18,7 @@ from django.db import (
     DatabaseError,
     IntegrityError,
     InterfaceError,
+    OperationalError,
     connection,
     transaction,
 )
@@ -57,6 +58,10 @@ _WRITER: Final = threading.Lock()
 
 class StorageUnavailable(Exception):  # noqa: N818  it is a state, as HTTP 503 is
     """The database did not take it: nothing was written, try again later."""
+
+
+class OutcomeUnknown(StorageUnavailable):
+    """The connection broke at COMMIT: all of it was written, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,21 +185,34 @@ def ingest(
 
 
 def _committed(write: Callable[[], Result]) -> Result:
-    """Runs `write` in one transaction; on SQLite it then lets smaller writers in."""
+    """Runs `write` in one transaction; on SQLite it then lets smaller writers in.
+
+    Raises StorageUnavailable; OutcomeUnknown where the answer to COMMIT was lost.
+    """
+    at_commit = False
     try:
         with _turn():
             began = time.monotonic()
             with transaction.atomic():
                 result = write()
+                at_commit = True
     except (DatabaseError, InterfaceError) as error:
         # Its first line: details quote what could not be stored.
         log.warning("cdr.not_accepted", error=str(error).partition("\n")[0][:200])
-        raise StorageUnavailable(str(error)) from error
+        lost = at_commit and _lost_its_server(error)
+        raise (OutcomeUnknown if lost else StorageUnavailable)(str(error)) from error
     took = time.monotonic() - began
     if connection.vendor == "sqlite" and took > SHORT_SECONDS:
         # One writer: resting as long as it wrote keeps the small writes' wait short.
         time.sleep(min(took, 1.0))
     return result
+
+
+def _lost_its_server(error: Exception) -> bool:
+    """A server that refuses a COMMIT says so; one that went away may have done it."""
+    return connection.vendor == "postgresql" and isinstance(
+        error, OperationalError | InterfaceError
+    )
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pytest
 
 from dispatcher.api import body, cdrs
 from dispatcher.models import Delivery, StoredCdr
-from dispatcher.pipeline.accept import StorageUnavailable
+from dispatcher.pipeline.accept import OutcomeUnknown, StorageUnavailable
 from tests.api.conftest import record
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
@@ -156,6 +156,19 @@ def test_it_says_when_to_try_again_if_it_cannot_commit(api, monkeypatch):
 
     assert response.status_code == 503
     assert int(response["Retry-After"]) > 0
+
+
+def test_it_says_so_if_it_cannot_know_whether_it_has_committed(api, monkeypatch):
+    def cut_off(*_: object, **__: object) -> None:
+        raise OutcomeUnknown("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(cdrs, "accept", cut_off)
+
+    response = api.post(PATH, record("a"), content_type="application/json")
+
+    assert response.status_code == 503
+    assert int(response["Retry-After"]) > 0
+    assert response.json()["outcome"] == "unknown"
 
 
 @pytest.mark.parametrize("client_sends", ["all of it", "nothing before our answer"])

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from tests.chaos.evidence import ANSWER_LOST, BUSY, NOT_SENT, TAKEN
+from tests.chaos.evidence import ANSWER_LOST, BUSY, NOT_SENT, TAKEN, UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -186,12 +186,12 @@ def _too_many(duplicates: Counter[str], crashes: int) -> Iterator[str]:
 
 
 def may_be_stored(tries: Iterable[Try]) -> set[str]:
-    """Calls that were answered 202, or whose answer was lost."""
+    """Calls that were answered 202, or of which nobody was told what became."""
     return {uid for one in tries if _may_have_written(one) for uid in one.uids}
 
 
 def _may_have_written(one: Try) -> bool:
-    return one.status in (TAKEN, ANSWER_LOST)
+    return one.status in (TAKEN, ANSWER_LOST) or one.outcome == UNKNOWN
 
 
 def posts(evidence: Evidence) -> Iterator[str]:

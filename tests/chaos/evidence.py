@@ -19,6 +19,7 @@ ANSWER_LOST: Final = 0
 NOT_SENT: Final = -1
 TAKEN: Final = 202
 BUSY: Final = 503
+UNKNOWN: Final = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Try:
     """One POST of the PBX; times in seconds since the epoch, by a clock that is true.
 
     `status` is HTTP's, ANSWER_LOST or NOT_SENT. A post that is tried again keeps its
-    number.
+    number. `outcome` is UNKNOWN where the answer says so of what was asked for.
     """
 
     post: int
@@ -37,6 +38,7 @@ class Try:
     accepted: int = 0
     duplicates: int = 0
     retry_after: str = ""
+    outcome: str = ""
 
 
 @dataclass(frozen=True, slots=True)

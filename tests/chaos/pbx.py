@@ -68,6 +68,7 @@ class Answer:
     accepted: int = 0
     duplicates: int = 0
     retry_after: str = ""
+    outcome: str = ""
 
 
 LOST: Final = Answer(ANSWER_LOST)
@@ -201,12 +202,14 @@ class Connection:
         if headers.get("connection", "").lower() == "close":
             self.close()
         status = int(first.split(" ")[1])
-        told = json.loads(data) if status == TAKEN else {}
+        is_json = "json" in headers.get("content-type", "")
+        told = json.loads(data) if is_json else {}
         return Answer(
             status,
             told.get("accepted", 0),
             told.get("duplicates", 0),
             headers.get("retry-after", ""),
+            told.get("outcome", ""),
         )
 
     def close(self) -> None:

@@ -52,7 +52,7 @@ class Scene:
         # Whether the balance has counted from the run's first call on.
         self.counts_all = True
         self.struck_at = self.over_at = 0.0
-        # Share of the machine that nobody used during the fault.
+        # Share of the machine that was to be had during the fault.
         self.idle = 1.0
         self.notes: list[str] = []
         self.problems: list[str] = []
@@ -289,12 +289,16 @@ class Scene:
 
 
 def _idle(before: Any, after: Any) -> float:
-    """Of two readings of the machine's CPU times, 0 to 1."""
+    """Of two readings of the machine's CPU times, 0 to 1.
+
+    What ran at a lower priority made way for what is judged.
+    """
     took = [later - sooner for sooner, later in zip(before, after, strict=True)]
     # Guests' time is part of users'.
     guests = (before._fields.index(name) for name in ("guest", "guest_nice"))
     total = sum(took) - sum(took[index] for index in guests)
-    return float((after.idle - before.idle) / total) if total > 0 else 1.0
+    spare = after.idle - before.idle + after.nice - before.nice
+    return float(spare / total) if total > 0 else 1.0
 
 
 def _direction(name: str) -> list[dict[str, str]]:

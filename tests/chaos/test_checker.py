@@ -213,6 +213,17 @@ def test_a_post_that_was_only_refused_may_not_be_stored():
     assert problem(seen).startswith("refused, yet stored: post 2")
 
 
+def test_a_post_whose_fate_the_answer_leaves_open_may_be_stored_and_sent():
+    seen = replace(
+        GOOD,
+        tries=[*GOOD.tries, refused(2, "d-in", outcome="unknown")],
+        arrivals=[*GOOD.arrivals, arrived("4", "d-in")],
+        told=[*GOOD.told, told("4", "d-in")],
+        stored={"d-in"},
+    )
+    assert judge(seen).problems == []
+
+
 def test_a_call_that_was_only_refused_may_not_be_sent():
     seen = replace(
         GOOD,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError
 
 from dispatcher.models import CdrRevision, Delivery, OwedCdr, StoredCdr, WebhookFilter
 from dispatcher.pipeline import accept as accept_module
-from dispatcher.pipeline.accept import StorageUnavailable
+from dispatcher.pipeline.accept import OutcomeUnknown, StorageUnavailable
 from dispatcher.values import Line
 from tests.pipeline.conftest import call
 
@@ -160,6 +161,31 @@ def test_nothing_is_half_written_when_the_database_fails_midway(
         take(acme, call("c-1"))
 
     assert not StoredCdr.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("breaks", "tells"),
+    [("before", StorageUnavailable), ("at commit", OutcomeUnknown)],
+)
+def test_an_answer_to_commit_that_was_lost_is_told_from_what_was_surely_not_stored(
+    acme, take, monkeypatch, breaks, tells
+):
+    @contextmanager
+    def breaking():
+        if breaks == "before":
+            raise OperationalError("server closed the connection")
+        yield
+        raise OperationalError("server closed the connection")
+
+    monkeypatch.setattr(
+        accept_module, "connection", SimpleNamespace(vendor="postgresql")
+    )
+    monkeypatch.setattr(accept_module, "transaction", SimpleNamespace(atomic=breaking))
+
+    with pytest.raises(StorageUnavailable) as raised:
+        take(acme, call("c-1"))
+
+    assert raised.type is tells
 
 
 def test_a_record_that_breaks_a_rule_of_its_table_is_not_told_to_be_known(acme, take):
