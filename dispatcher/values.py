@@ -7,6 +7,7 @@ The parts of a CDR refuse unknown keys when they are read from JSON (adapters.cd
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, ClassVar, Final, Literal
@@ -206,6 +207,31 @@ class FieldError:
 
     field: str
     message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRules:
+    """How the records of a source are to be understood, where they leave it open.
+
+    `zone`: IANA zone of times without one. `region`: ISO 3166 alpha-2 of national
+    numbers, "" where numbers stay as they come. `mapping`: their fields -> ours
+    (adapters.generic). `directions`: the first whose condition holds tells the
+    direction of a call. `secret`: what requests are signed with, "" for none.
+    """
+
+    zone: str = "UTC"
+    region: str = ""
+    mapping: Mapping[str, Any] = field(default_factory=dict)
+    directions: tuple[DirectionRule, ...] = ()
+    secret: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectionRule:
+    """A condition over a call's fields, as filters have it, and the direction it means."""
+
+    condition: Filter
+    direction: Direction
 
 
 # Filters ------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What every adapter speaks: `Adapter`, `Undecodable`, `BadCdr`, `safe_uid`.
+"""What every adapter and format speaks: `Read`, `Undecodable`, `BadCdr`, `safe_uid`.
 
 Refuses to know any PBX, to keep anything, and to guess: what an adapter cannot read
 with certainty it hands back byte for byte, for the quarantine.
@@ -9,10 +9,13 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from dispatcher.values import SourceRules
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dispatcher.values import Cdr, FieldError
 
@@ -20,6 +23,7 @@ UID_MAX_CHARS: Final = 200
 UID_CHARS: Final = r"[A-Za-z0-9._:@+-]"
 _FOREIGN_CHAR: Final = re.compile(UID_CHARS.replace("[", "[^", 1))
 _DIGEST_CHARS: Final = 8
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class BadCdr(Exception):  # noqa: N818 - the house's word for it
@@ -43,6 +47,20 @@ class Undecodable:
     errors: tuple[FieldError, ...] = ()
 
 
+class Read(NamedTuple):
+    """A record that could be read, and the bytes that it was read from.
+
+    `raw` is what an administrator is shown beside it, and what could be read again:
+    a record's own bytes where many came together. Empty: there is nothing but the Cdr.
+    """
+
+    cdr: Cdr
+    raw: bytes = b""
+
+
+PLAIN: Final = SourceRules()
+
+
 class Adapter(Protocol):
     """Reads what one kind of PBX sends."""
 
@@ -51,13 +69,59 @@ class Adapter(Protocol):
         """The word in `/ingest/{name}/...`."""
 
     def decode(
-        self, body: bytes, *, content_type: str = "", query: str = ""
-    ) -> Sequence[Cdr | Undecodable]:
+        self,
+        body: bytes,
+        *,
+        content_type: str = "",
+        query: str = "",
+        headers: Mapping[str, str] = NO_HEADERS,
+        rules: SourceRules = PLAIN,
+    ) -> Sequence[Read | Undecodable]:
         """Turn one request's body into its records, in order; raises nothing.
 
-        `content_type` and `query` are as received and may be wrong. At least one
-        item comes back; the bodies of the undecodable ones together hold every byte
-        that did not become a Cdr.
+        `content_type`, `query` and `headers` (lower-case names) are as received and may
+        be wrong. At least one item comes back; the bodies of the undecodable ones
+        together hold every byte that did not become a Cdr.
+        """
+
+
+class FileFormat(Protocol):
+    """Reads a kind of file that PBXs write; one line of formats.FORMATS each.
+
+    A file is cut into records first, so that a file that grows can be followed, and its
+    place be remembered as an offset in bytes.
+    """
+
+    @property
+    def name(self) -> str:
+        """The word in `import_cdrs --format`."""
+
+    @property
+    def pbx(self) -> str:
+        """What the records' source is called: an adapter's name, where there is one."""
+
+    @property
+    def head_records(self) -> int:
+        """How many records at the file's start only say what the others mean."""
+
+    def cut(self, data: bytes, *, is_end: bool) -> tuple[list[bytes], int]:
+        """The whole records that `data` begins with, and how many bytes they took.
+
+        Together they are exactly those bytes. `is_end`: no more will come after `data`,
+        so that what is left over is a record, too. A format of one document a file gives
+        nothing before the end.
+        """
+
+    def read(
+        self,
+        records: Sequence[bytes],
+        *,
+        head: Sequence[bytes] = (),
+        rules: SourceRules = PLAIN,
+    ) -> list[Read | Undecodable]:
+        """Turns records into calls, in order; raises nothing.
+
+        A record may give none (an empty line, a record of another kind), one or many.
         """
 
 

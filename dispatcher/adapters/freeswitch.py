@@ -14,15 +14,22 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any, Final
 
 from dispatcher.adapters import cdr_json
-from dispatcher.adapters.base import BadCdr, Undecodable, safe_uid
+from dispatcher.adapters.base import (
+    NO_HEADERS,
+    PLAIN,
+    BadCdr,
+    Read,
+    Undecodable,
+    safe_uid,
+)
 from dispatcher.adapters.freeswitch_body import read_body
 from dispatcher.adapters.freeswitch_document import Document, text_of
 from dispatcher.values import FieldError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from dispatcher.values import Cdr
+    from dispatcher.values import Cdr, SourceRules
 
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 A_LEG, B_LEG = 1, 2
@@ -101,11 +108,17 @@ class FreeSwitch:
     name: Final = "freeswitch"
 
     def decode(
-        self, body: bytes, *, content_type: str = "", query: str = ""
-    ) -> Sequence[Cdr | Undecodable]:
-        """One body is one leg: a list of one Cdr, or of one Undecodable."""
+        self,
+        body: bytes,
+        *,
+        content_type: str = "",
+        query: str = "",
+        headers: Mapping[str, str] = NO_HEADERS,
+        rules: SourceRules = PLAIN,
+    ) -> Sequence[Read | Undecodable]:
+        """One body is one leg: a list of one Read, or of one Undecodable."""
         try:
-            return [_to_cdr(Document(read_body(body)))]
+            return [Read(_to_cdr(Document(read_body(body))), body)]
         except BadCdr as bad:
             return [Undecodable(str(bad), body, bad.errors)]
 

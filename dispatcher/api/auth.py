@@ -21,14 +21,16 @@ from ninja.security import HttpBasicAuth, HttpBearer
 from dispatcher import broker
 from dispatcher.api.problems import CHALLENGE, Problem, at_fault, not_found
 from dispatcher.client_address import subscriber_address
-from dispatcher.models import ApiToken, Partner, Tenant
+from dispatcher.models import ApiToken, Partner, Source, Tenant
 from dispatcher.models.tenancy import EXTERNAL_ID_PATTERN
 from dispatcher.pipeline import audit
 
 log = structlog.get_logger(__name__)
 
+# Where the token of a source is good.
+_OF_SOURCES: Final = "/ingest/"
 _TOUCHED_EVERY: Final = dt.timedelta(minutes=1)
-_EXTERNAL_ID: Final = re.compile(EXTERNAL_ID_PATTERN)
+EXTERNAL_ID: Final = re.compile(EXTERNAL_ID_PATTERN)
 
 TenantName = Annotated[
     str | None,
@@ -42,10 +44,14 @@ TenantName = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The owner that a token speaks for: a tenant, or a partner."""
+    """The owner that a token speaks for: a tenant, or a partner.
+
+    `source`: the one that the token is good for, None for any of its owner's.
+    """
 
     tenant: Tenant | None
     partner: Partner | None
+    source: Source | None = None
 
     def tenant_named(self, name: str | None) -> Tenant:
         """The tenant that a request means.
@@ -73,7 +79,7 @@ class Caller:
     def _tenant_of_partner(self, name: str) -> Tenant:
         tenant = None
         # The database cannot even be asked for some texts (NUL).
-        if _EXTERNAL_ID.fullmatch(name):
+        if EXTERNAL_ID.fullmatch(name):
             tenant = Tenant.objects.filter(
                 partner=self.partner, external_id=name
             ).first()
@@ -134,7 +140,7 @@ class TokenAsPassword(HttpBasicAuth):
 def _caller(request: HttpRequest, text: str, scope: str) -> Caller | None:
     now = timezone.now()
     token = (
-        ApiToken.objects.select_related("tenant", "partner")
+        ApiToken.objects.select_related("tenant", "partner", "source")
         .filter(digest=ApiToken.digest_of(text))
         .first()
     )
@@ -151,8 +157,12 @@ def _caller(request: HttpRequest, text: str, scope: str) -> Caller | None:
                 f' scope="{scope}"'
             },
         )
+    if token.source is not None and not request.path.startswith(_OF_SOURCES):
+        raise Problem(
+            403, f"The token is a source's: it is good at {_OF_SOURCES} only."
+        )
     audit.name_actor(f"token …{token.hint}")
-    return Caller(token.tenant, token.partner)
+    return Caller(token.tenant, token.partner, token.source)
 
 
 def _note_refused(

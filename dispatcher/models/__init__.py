@@ -10,6 +10,7 @@ from dispatcher.models.delivery import Attempt, Delivery, Lease
 from dispatcher.models.health import Notice, Replay
 from dispatcher.models.integration import CallSummary, Integration
 from dispatcher.models.retention import KnownUid
+from dispatcher.models.source import CallLeg, FilePlace, RawRecord, Source
 from dispatcher.models.tenancy import ApiToken, Membership, Partner, Tenant
 from dispatcher.models.webhook import (
     CustomData,
@@ -22,10 +23,12 @@ __all__ = [
     "ApiToken",
     "Attempt",
     "AuditEntry",
+    "CallLeg",
     "CallSummary",
     "CdrRevision",
     "CustomData",
     "Delivery",
+    "FilePlace",
     "Integration",
     "KnownUid",
     "Lease",
@@ -34,7 +37,9 @@ __all__ = [
     "OwedCdr",
     "Partner",
     "QuarantinedRecord",
+    "RawRecord",
     "Replay",
+    "Source",
     "StoredCdr",
     "Tally",
     "Tenant",

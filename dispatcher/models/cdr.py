@@ -80,6 +80,8 @@ class CdrRevision(models.Model):
     record = models.TextField()
     content_hash = models.CharField(max_length=64)
     received_at = models.DateTimeField()
+    # As models.source.packed gives it; null where it came in cdrhook's own form.
+    packed = models.BinaryField(null=True)
 
     class Meta:
         """Table options."""
@@ -220,6 +222,9 @@ class QuarantinedRecord(models.Model):
         Tenant, on_delete=models.CASCADE, related_name="quarantine"
     )
     source = models.CharField(max_length=32)
+    from_source = models.ForeignKey(
+        "Source", on_delete=models.SET_NULL, null=True, related_name="quarantine"
+    )
     reason = models.TextField()
     body = models.BinaryField()
     digest = models.CharField(max_length=64)

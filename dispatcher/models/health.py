@@ -12,7 +12,9 @@ from dispatcher.models.webhook import Webhook
 
 
 class Notice(models.Model):
-    """Word to the operators that a webhook went down or is back, over one channel.
+    """Word to the operators over one channel: of a webhook, or of a source.
+
+    A webhook went down or is back; a source is silent or is heard of again.
 
     Written in the transaction of the change that it tells of; `next_attempt_at` is null
     once it was sent or given up.
@@ -22,11 +24,25 @@ class Notice(models.Model):
     webhook = models.ForeignKey(
         Webhook,
         on_delete=models.CASCADE,
+        null=True,
         related_name="notices",
         db_index=False,  # notice_once begins with it
     )
+    source = models.ForeignKey(
+        "Source",
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="notices",
+        db_index=False,  # notice_of_source_once begins with it
+    )
     kind = models.CharField(
-        max_length=4, choices=[("down", "went down"), ("back", "is back")]
+        max_length=6,
+        choices=[
+            ("down", "went down"),
+            ("back", "is back"),
+            ("silent", "is silent"),
+            ("heard", "is heard of again"),
+        ],
     )
     channel = models.CharField(
         max_length=7, choices=[("email", "e-mail"), ("webhook", "webhook")]
@@ -49,6 +65,15 @@ class Notice(models.Model):
                 fields=["webhook", "kind", "happened_at", "channel"],
                 name="notice_once",
             ),
+            models.UniqueConstraint(
+                fields=["source", "kind", "happened_at", "channel"],
+                name="notice_of_source_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(webhook__isnull=False, source__isnull=True)
+                | Q(webhook__isnull=True, source__isnull=False),
+                name="notice_of_one",
+            ),
         ]
         indexes: ClassVar = [
             # Those that are to be sent.
@@ -60,7 +85,7 @@ class Notice(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.webhook_id} {self.kind}"
+        return f"{self.webhook_id or self.source_id} {self.kind}"
 
 
 class Replay(models.Model):

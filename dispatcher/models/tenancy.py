@@ -214,6 +214,10 @@ class ApiToken(models.Model):
     partner = models.ForeignKey(
         Partner, on_delete=models.CASCADE, null=True, blank=True, related_name="tokens"
     )
+    # Of one source: what comes in with it is that source's.
+    source = models.ForeignKey(
+        "Source", on_delete=models.CASCADE, null=True, blank=True, related_name="tokens"
+    )
     name = models.CharField(max_length=100, blank=True)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     hint = models.CharField(max_length=8, editable=False)

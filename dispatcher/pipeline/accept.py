@@ -22,26 +22,26 @@ from django.db import (
     connection,
     transaction,
 )
-from django.db.models import F, Max
+from django.db.models import Max
 
 from dispatcher.adapters import cdr_json
-from dispatcher.adapters.base import Undecodable
-from dispatcher.adapters.registry import adapter
-from dispatcher.models import CdrRevision, QuarantinedRecord, StoredCdr
+from dispatcher.adapters.base import Read
+from dispatcher.models import CdrRevision, RawRecord, StoredCdr
 from dispatcher.models.ids import uuid7
-from dispatcher.models.insert import insert_missing
+from dispatcher.models.insert import insert, insert_missing
+from dispatcher.models.source import packed
 from dispatcher.pipeline.known import CHUNK, known_among
 from dispatcher.pipeline.owe import Call, Owing, owe, write_owed
 from dispatcher.pipeline.route import Route, routes_of
 from dispatcher.pipeline.summarise import note_recorded
 from dispatcher.pipeline.tally import hour_at, hour_of
-from dispatcher.values import Cdr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from dispatcher.models import Tenant
+    from dispatcher.values import Cdr
 
 Result = TypeVar("Result")
 
@@ -70,16 +70,6 @@ class Accepted:
 
     accepted: int
     duplicates: int
-    wake: Mapping[UUID, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Ingested:
-    """What became of a PBX's request."""
-
-    accepted: int
-    duplicates: int
-    quarantined: int
     wake: Mapping[UUID, str] = field(default_factory=dict)
 
 
@@ -137,54 +127,11 @@ def accept(
     """
     owing = Owing(tenant.pk, now)
     owing.tallies.receive(hour_at(now), rejected=rejected)
-    return _committed(lambda: _accept(tenant, cdrs, source, owing))
+    reads = [Read(cdr) for cdr in cdrs]
+    return committed(lambda: take_in(tenant, reads, source, owing))
 
 
-def ingest(
-    tenant: Tenant,
-    pbx: str,
-    body: bytes,
-    *,
-    content_type: str,
-    query: str,
-    sender: str | None,
-    now: dt.datetime,
-) -> Ingested:
-    """Stores what a PBX sent: its CDRs, and in quarantine what cannot be decoded.
-
-    Raises KeyError for an unknown PBX, StorageUnavailable when nothing was written.
-    """
-    reader = adapter(pbx)
-    if reader is None:
-        raise KeyError(pbx)
-    records = reader.decode(body, content_type=content_type, query=query)
-    cdrs = [record for record in records if isinstance(record, Cdr)]
-    bad = [record for record in records if isinstance(record, Undecodable)]
-
-    owing = Owing(tenant.pk, now)
-    # What a PBX repeats is quarantined again: it is answered so, and counted so.
-    owing.tallies.receive(hour_at(now), quarantined=len(bad))
-
-    def store() -> Ingested:
-        taken = _accept(tenant, cdrs, pbx, owing)
-        for record in bad:
-            _quarantine(
-                record,
-                QuarantinedRecord(
-                    tenant=tenant,
-                    source=pbx,
-                    content_type=content_type[:200],
-                    query=query[:2000],
-                    sender=sender,
-                ),
-                now,
-            )
-        return Ingested(taken.accepted, taken.duplicates, len(bad), taken.wake)
-
-    return _committed(store)
-
-
-def _committed(write: Callable[[], Result]) -> Result:
+def committed(write: Callable[[], Result]) -> Result:
     """Runs `write` in one transaction; on SQLite it then lets smaller writers in.
 
     Raises StorageUnavailable; OutcomeUnknown where the answer to COMMIT was lost.
@@ -233,32 +180,46 @@ def _turn() -> Iterator[None]:
         _WRITER.release()
 
 
-def _accept(tenant: Tenant, cdrs: Sequence[Cdr], source: str, owing: Owing) -> Accepted:
-    if not cdrs:
+def take_in(
+    tenant: Tenant,
+    reads: Sequence[Read],
+    source: str,
+    owing: Owing,
+    from_source: UUID | None = None,
+) -> Accepted:
+    """Writes calls and what is owed of them, in the caller's transaction.
+
+    `source` is the PBX's kind, `from_source` the key of a Source. Writes `owing`.
+    """
+    if not reads:
         owing.tallies.write()
         return Accepted(0, 0)
     now = owing.now
     intake = _Intake(tenant, source, now, routes_of(tenant), owing)
-    first, later = _by_uid(_row(intake, cdr) for cdr in cdrs)
+    first, later = _by_uid(_row(intake, read) for read in reads)
     stored = _insert(intake, [row for row, _ in first.values()])
     gone = _take_back(intake, first, stored)
     new = []
-    for uid, (row, cdr) in first.items():
+    raws = []
+    for uid, (row, read) in first.items():
         if uid not in gone and stored[uid].id == row.id:
             new.append(row.id)
-            _owe(intake, row.id, row.call_end, cdr)
+            _owe(intake, row.id, row.call_end, read.cdr)
+            if read.raw:
+                raws.append((row.id, packed(read.raw)))
         else:
-            later.insert(0, (row, cdr))
+            later.insert(0, (row, read))
+    insert(RawRecord, ("cdr_id", "packed"), raws, source_id=from_source)
     owing.tallies.accept(new)
     changed = sum(
-        row.uid not in gone and _revise(intake, stored[row.uid], row, cdr)
-        for row, cdr in later
+        row.uid not in gone and _revise(intake, stored[row.uid], row, read)
+        for row, read in later
     )
     duplicates = len(later) - changed
     owing.tallies.receive(hour_at(now), revised=changed, duplicates=duplicates)
     write_owed(owing)
     note_recorded(tenant, intake.recorded, now)
-    accepted = len(cdrs) - duplicates
+    accepted = len(reads) - duplicates
     log.info(
         "cdr.accepted",
         tenant=tenant.external_id,
@@ -271,7 +232,8 @@ def _accept(tenant: Tenant, cdrs: Sequence[Cdr], source: str, owing: Owing) -> A
     return Accepted(accepted, duplicates, owing.wake)
 
 
-def _row(intake: _Intake, cdr: Cdr) -> tuple[_CdrRow, Cdr]:
+def _row(intake: _Intake, read: Read) -> tuple[_CdrRow, Read]:
+    cdr = read.cdr
     record = cdr_json.dump(cdr)
     row = _CdrRow(
         id=uuid7(),
@@ -287,7 +249,7 @@ def _row(intake: _Intake, cdr: Cdr) -> tuple[_CdrRow, Cdr]:
         disposition=cdr.disposition or "",
         duration=cdr.duration,
     )
-    return row, cdr
+    return row, read
 
 
 def _call_end(cdr: Cdr, now: dt.datetime) -> dt.datetime:
@@ -317,14 +279,14 @@ def _told_end(cdr: Cdr) -> dt.datetime | None:
 
 
 def _by_uid(
-    rows: Iterable[tuple[_CdrRow, Cdr]],
-) -> tuple[dict[str, tuple[_CdrRow, Cdr]], list[tuple[_CdrRow, Cdr]]]:
+    rows: Iterable[tuple[_CdrRow, Read]],
+) -> tuple[dict[str, tuple[_CdrRow, Read]], list[tuple[_CdrRow, Read]]]:
     """The first row of each uid, sorted so that two requests lock in one order."""
-    first: dict[str, tuple[_CdrRow, Cdr]] = {}
+    first: dict[str, tuple[_CdrRow, Read]] = {}
     later = []
-    for row, cdr in rows:
-        if first.setdefault(row.uid, (row, cdr))[0] is not row:
-            later.append((row, cdr))
+    for row, read in rows:
+        if first.setdefault(row.uid, (row, read))[0] is not row:
+            later.append((row, read))
     return dict(sorted(first.items())), later
 
 
@@ -351,7 +313,7 @@ def _insert(intake: _Intake, rows: list[_CdrRow]) -> dict[str, _Known]:
 
 def _take_back(
     intake: _Intake,
-    first: Mapping[str, tuple[_CdrRow, Cdr]],
+    first: Mapping[str, tuple[_CdrRow, Read]],
     stored: Mapping[str, _Known],
 ) -> set[str]:
     """Deletes again what is known of a record that is gone; returns those uids.
@@ -376,7 +338,7 @@ def _is_new(row: _CdrRow, holder: _Known | None) -> bool:
     return holder is not None and holder.id == row.id
 
 
-def _revise(intake: _Intake, known: _Known, row: _CdrRow, cdr: Cdr) -> bool:
+def _revise(intake: _Intake, known: _Known, row: _CdrRow, read: Read) -> bool:
     """Keeps other content of a known uid. False: nothing new in it."""
     if row.content_hash == known.content_hash:
         return False
@@ -392,9 +354,10 @@ def _revise(intake: _Intake, known: _Known, row: _CdrRow, cdr: Cdr) -> bool:
         record=row.record,
         content_hash=row.content_hash,
         received_at=intake.now,
+        packed=packed(read.raw) if read.raw else None,
     )
     intake.owing.tallies.add(hour_of(known.id), {"revisions": 1})
-    _owe(intake, known.id, row.call_end, cdr, revision=revision.number)
+    _owe(intake, known.id, row.call_end, read.cdr, revision=revision.number)
     return True
 
 
@@ -411,27 +374,3 @@ def _owe(
         intake.recorded.append(cdr_id)
     call = Call(cdr_id, call_end, cdr, revision)
     owe(intake.owing, intake.routes, call)
-
-
-def _quarantine(record: Undecodable, row: QuarantinedRecord, now: dt.datetime) -> None:
-    """Keeps the bytes; what the PBX repeats is counted on the same row."""
-    digest = QuarantinedRecord.digest_of(record.body)
-    _, created = QuarantinedRecord.objects.get_or_create(
-        tenant=row.tenant,
-        source=row.source,
-        digest=digest,
-        defaults={
-            "reason": record.reason,
-            "body": record.body,
-            "content_type": row.content_type,
-            "query": row.query,
-            "sender": row.sender,
-            "first_seen_at": now,
-            "last_seen_at": now,
-        },
-    )
-    if not created:
-        QuarantinedRecord.objects.filter(
-            tenant=row.tenant, source=row.source, digest=digest
-        ).update(times_seen=F("times_seen") + 1, last_seen_at=now)
-    log.info("cdr.quarantined", tenant=row.tenant.external_id, reason=record.reason)

@@ -20,6 +20,7 @@ from dispatcher.models import (
     CdrRevision,
     Delivery,
     OwedCdr,
+    RawRecord,
     StoredCdr,
 )
 from dispatcher.pipeline.balance import note_gone
@@ -58,6 +59,7 @@ def forget(
     _delete(OwedCdr, "cdr_id", keys)
     summaries = _delete(CallSummary, "cdr_id", keys)
     revisions = _delete(CdrRevision, "cdr_id", keys)
+    _delete(RawRecord, "cdr_id", keys)
     return Forgotten(_delete(StoredCdr, "id", keys), revisions, summaries)
 
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from dispatcher.adapters.base import Undecodable
+from dispatcher.adapters.base import Read, Undecodable
 from dispatcher.adapters.freeswitch import FreeSwitch
 from dispatcher.values import Cdr
 
@@ -20,9 +20,9 @@ XML = "mod_xml_cdr_form_urlencoded.body"
 CSV = "mod_cdr_csv_Master.csv"
 
 
-def decode(body: bytes, **request: str) -> Cdr | Undecodable:
+def decode(body: bytes, **request: Any) -> Cdr | Undecodable:
     [item] = FreeSwitch().decode(body, **request)
-    return item
+    return item.cdr if isinstance(item, Read) else item
 
 
 def refused(body: bytes) -> str:

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.adapters.base import Undecodable
+from dispatcher.adapters.base import Read, Undecodable
 from dispatcher.adapters.freeswitch import FreeSwitch
-from dispatcher.values import Cdr
 
 FOLDER = Path(__file__).parents[1] / "samples" / "freeswitch"
 SAMPLES = [path.read_bytes() for path in sorted(FOLDER.iterdir())]
@@ -22,7 +21,7 @@ examples = settings(deadline=None, database=None, max_examples=300)
 
 def check(body: bytes) -> None:
     [item] = FreeSwitch().decode(body)
-    assert isinstance(item, (Cdr, Undecodable))
+    assert isinstance(item, (Read, Undecodable))
     if isinstance(item, Undecodable):
         assert item.body == body
         assert item.reason.encode()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.adapters.base import Undecodable
+from dispatcher.adapters.base import Read, Undecodable
 from dispatcher.adapters.cdr_json import dump, load, parse
 from dispatcher.adapters.registry import ADAPTERS, adapter
-from dispatcher.values import Cdr
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 BODIES = [path for path in sorted(SAMPLES.rglob("real_*")) if path.is_file()]
@@ -21,7 +21,7 @@ every_adapter = pytest.mark.parametrize("name", sorted(ADAPTERS))
 every_body = pytest.mark.parametrize("path", BODIES, ids=lambda path: path.name)
 
 
-def decoded(name: str, body: bytes, **request: str) -> list[Cdr | Undecodable]:
+def decoded(name: str, body: bytes, **request: Any) -> list[Read | Undecodable]:
     found = adapter(name)
     assert found is not None
     return list(found.decode(body, **request))
@@ -46,7 +46,7 @@ def test_it_reads_bodies_that_were_recorded_from_its_pbx(name):
 
     items = [item for path in bodies for item in decoded(name, path.read_bytes())]
 
-    assert any(isinstance(item, Cdr) for item in items)
+    assert any(isinstance(item, Read) for item in items)
 
 
 @every_adapter
@@ -67,10 +67,21 @@ def test_what_it_cannot_read_comes_back_byte_for_byte_with_a_reason(name, path):
 def test_every_record_would_be_taken_by_the_api_and_stored_exactly(name, path):
     items = decoded(name, path.read_bytes())
 
-    records = [item for item in items if isinstance(item, Cdr)]
+    records = [item.cdr for item in items if isinstance(item, Read)]
 
     assert [parse(dump(cdr).encode()) for cdr in records] == records
     assert [load(dump(cdr)) for cdr in records] == records
+
+
+@every_adapter
+@every_body
+def test_what_a_record_was_read_from_is_kept_beside_it(name, path):
+    body = path.read_bytes()
+
+    read = [item for item in decoded(name, body) if isinstance(item, Read)]
+
+    assert all(item.raw for item in read)
+    assert len(read) != 1 or read[0].raw == body
 
 
 @every_adapter
@@ -96,4 +107,4 @@ def test_it_never_raises(name, body, content_type, query):
     items = decoded(name, body, content_type=content_type, query=query)
 
     assert items
-    assert all(isinstance(item, (Cdr, Undecodable)) for item in items)
+    assert all(isinstance(item, (Read, Undecodable)) for item in items)

@@ -21,9 +21,10 @@ from dispatcher.models import (
     Webhook,
     WebhookFilter,
 )
-from dispatcher.pipeline.accept import accept, ingest
+from dispatcher.pipeline.accept import accept
 from dispatcher.pipeline.balance import note_gone
 from dispatcher.pipeline.bundle import bundle
+from dispatcher.pipeline.ingest import Origin, ingest
 from dispatcher.pipeline.owe import Call, Owing, owe, write_owed
 from dispatcher.pipeline.purge import purge_deliveries
 from dispatcher.pipeline.route import route_of
@@ -69,10 +70,7 @@ def test_what_is_refused_is_counted(acme, take, now):
 
 def test_what_is_quarantined_is_counted_each_time_it_comes(acme, now):
     for _ in range(2):
-        ingest(
-            acme, "freeswitch", b"no record", content_type="", query="", sender=None,
-            now=now,
-        )  # fmt: skip
+        ingest(acme, b"no record", Origin("freeswitch"), now=now)
 
     found = totals(acme)
 

@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dispatcher.models import Delivery, StoredCdr, Tenant, Webhook, WebhookFilter
-from dispatcher.pipeline.accept import accept, ingest
+from dispatcher.pipeline.accept import accept
 from dispatcher.pipeline.balance import note_gone
 from dispatcher.pipeline.bundle import bundle
+from dispatcher.pipeline.ingest import Origin, ingest
 from dispatcher.pipeline.subscribe import delete_webhook
 from dispatcher.pipeline.sum_up import sum_up
 from tests.pipeline.conftest import call
@@ -74,10 +75,7 @@ class _World:
         )
 
     def _quarantine(self, tenant, body) -> None:
-        taken = ingest(
-            tenant, "freeswitch", body, content_type="", query="", sender=None,
-            now=timezone.now(),
-        )  # fmt: skip
+        taken = ingest(tenant, body, Origin("freeswitch"), now=timezone.now())
         self.answers[tenant.pk].update(quarantined=taken.quarantined)
 
     def _webhook(self, tenant, style) -> None:

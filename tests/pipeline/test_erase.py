@@ -30,8 +30,9 @@ from dispatcher.models import (
 )
 from dispatcher.pipeline import erase as erasing
 from dispatcher.pipeline import resend
-from dispatcher.pipeline.accept import accept, ingest
+from dispatcher.pipeline.accept import accept
 from dispatcher.pipeline.erase import BadCursorError, BusyError, Erased, erase
+from dispatcher.pipeline.ingest import Origin, ingest
 from dispatcher.privacy.search import BadNumberError
 from dispatcher.values import Caller, Contact, Dialer, Leg, Legs, Line, Recording
 from tests.pipeline.conftest import call, claim_all, finish, only_delivery
@@ -438,15 +439,8 @@ def test_no_number_is_logged_from_when_a_call_comes_until_it_is_erased(
     webhook = webhook_of(acme, retries=0)
     with capture_logs() as logs:
         accept(acme, [call("c-1", **HOLDS)], source="test", now=now)
-        ingest(
-            acme,
-            "freeswitch",
-            NUMBER.encode(),
-            content_type="text/plain",
-            query=f"from={NUMBER}",
-            sender=None,
-            now=now,
-        )
+        origin = Origin("freeswitch", query=f"from={NUMBER}")
+        ingest(acme, NUMBER.encode(), origin, now=now)
         for item in claim_all(webhook, now):
             finish(item, 500, now)
         gone = erased(acme)

@@ -1,0 +1,146 @@
+"""Takes in what PBXs hand over, in whichever form: decodes, keeps, owes, in one commit.
+
+What cannot be decoded is kept in quarantine, byte for byte. Whatever comes from a PBX
+comes through here: HTTP, files, live connections, Python.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+from django.db.models import F
+
+from dispatcher.adapters.base import Read, Undecodable
+from dispatcher.adapters.registry import adapter
+from dispatcher.models import QuarantinedRecord
+from dispatcher.pipeline.accept import committed, take_in
+from dispatcher.pipeline.owe import Owing
+from dispatcher.pipeline.tally import hour_at
+from dispatcher.values import DirectionRule, Filter, SourceRules
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping, Sequence
+    from uuid import UUID
+
+    from dispatcher.models import Source, Tenant
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """How records came in. `pbx` is an adapter's or format's word for what sent them.
+
+    `sender` is an address; `source` is None where no Source was named.
+    """
+
+    pbx: str
+    source: Source | None = None
+    content_type: str = ""
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    sender: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What became of what a PBX handed over."""
+
+    accepted: int
+    duplicates: int
+    quarantined: int
+    wake: Mapping[UUID, str] = field(default_factory=dict)
+
+
+def rules_of(source: Source | None, tenant: Tenant) -> SourceRules:
+    """How a source's records are to be understood; without one, by the tenant's zone."""
+    if source is None:
+        return SourceRules(zone=tenant.time_zone)
+    return SourceRules(
+        zone=source.time_zone or tenant.time_zone,
+        region=source.region,
+        mapping=source.mapping,
+        directions=tuple(
+            DirectionRule(
+                condition=Filter(rule["field"], rule["op"], rule["value"]),
+                direction=rule["direction"],
+            )
+            for rule in source.directions
+        ),
+        secret=source.secret,
+    )
+
+
+def ingest(
+    tenant: Tenant, body: bytes, origin: Origin, *, now: dt.datetime
+) -> Ingested:
+    """Stores what a PBX sent: its CDRs, and in quarantine what cannot be decoded.
+
+    Raises KeyError for an unknown PBX; StorageUnavailable when nothing was written,
+    OutcomeUnknown when nobody knows.
+    """
+    reader = adapter(origin.pbx)
+    if reader is None:
+        raise KeyError(origin.pbx)
+    items = reader.decode(
+        body,
+        content_type=origin.content_type,
+        query=origin.query,
+        headers=origin.headers,
+        rules=rules_of(origin.source, tenant),
+    )
+    return store(tenant, items, origin, now=now)
+
+
+def store(
+    tenant: Tenant,
+    items: Sequence[Read | Undecodable],
+    origin: Origin,
+    *,
+    now: dt.datetime,
+) -> Ingested:
+    """Stores what an adapter or a format made of bytes. Raises as `ingest` does."""
+    reads = [item for item in items if isinstance(item, Read)]
+    bad = [item for item in items if isinstance(item, Undecodable)]
+    owing = Owing(tenant.pk, now)
+    # What a PBX repeats is quarantined again: it is answered so, and counted so.
+    owing.tallies.receive(hour_at(now), quarantined=len(bad))
+    source_id = origin.source.pk if origin.source is not None else None
+
+    def write() -> Ingested:
+        taken = take_in(tenant, reads, origin.pbx, owing, source_id)
+        for item in bad:
+            _quarantine(item, tenant, origin, now)
+        return Ingested(taken.accepted, taken.duplicates, len(bad), taken.wake)
+
+    return committed(write)
+
+
+def _quarantine(
+    record: Undecodable, tenant: Tenant, origin: Origin, now: dt.datetime
+) -> None:
+    """Keeps the bytes; what the PBX repeats is counted on the same row."""
+    digest = QuarantinedRecord.digest_of(record.body)
+    _, created = QuarantinedRecord.objects.get_or_create(
+        tenant=tenant,
+        source=origin.pbx,
+        digest=digest,
+        defaults={
+            "from_source": origin.source,
+            "reason": record.reason,
+            "body": record.body,
+            "content_type": origin.content_type[:200],
+            "query": origin.query[:2000],
+            "sender": origin.sender,
+            "first_seen_at": now,
+            "last_seen_at": now,
+        },
+    )
+    if not created:
+        QuarantinedRecord.objects.filter(
+            tenant=tenant, source=origin.pbx, digest=digest
+        ).update(times_seen=F("times_seen") + 1, last_seen_at=now)
+    log.info("cdr.quarantined", tenant=tenant.external_id, reason=record.reason)
