@@ -100,10 +100,10 @@ lock: $(DEV)
 	  --all-extras --generate-hashes \
 	  --no-emit-index-url --quiet -o requirements-bench.txt
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
-	  --extra postgres --extra summaries --extra dev -c requirements-bench.txt \
+	  --extra postgres --extra collect --extra summaries --extra dev -c requirements-bench.txt \
 	  --generate-hashes --no-emit-index-url --quiet -o requirements-dev.txt
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
-	  --extra postgres --extra summaries -c requirements-dev.txt \
+	  --extra postgres --extra collect --extra summaries -c requirements-dev.txt \
 	  --generate-hashes --no-emit-index-url --quiet -o requirements.txt
 
 clean:
