@@ -10,7 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
 
 from dispatcher.values import SourceRules
 
@@ -123,6 +123,14 @@ class FileFormat(Protocol):
 
         A record may give none (an empty line, a record of another kind), one or many.
         """
+
+
+@runtime_checkable
+class MappedFormat(FileFormat, Protocol):
+    """A format of which a source's mapping says how it is cut, and how long its head is."""
+
+    def under(self, rules: SourceRules) -> FileFormat:
+        """The format as it is in files of a source with these rules; raises nothing."""
 
 
 def safe_uid(text: str) -> str:

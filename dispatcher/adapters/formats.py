@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from dispatcher.adapters.base import PLAIN, MappedFormat
+
 if TYPE_CHECKING:
     from dispatcher.adapters.base import FileFormat
+    from dispatcher.values import SourceRules
 
 FORMATS: Final[dict[str, FileFormat]] = {}
 
 
-def file_format(name: str) -> FileFormat | None:
-    """The format that `import_cdrs --format` asks for, or None if there is none."""
-    return FORMATS.get(name)
+def file_format(name: str, rules: SourceRules = PLAIN) -> FileFormat | None:
+    """The format that `import_cdrs --format` asks for, or None if there is none.
+
+    `rules` are those of the source that the file is of: by its mapping a format may be
+    cut in another way, and have another head.
+    """
+    found = FORMATS.get(name)
+    return found.under(rules) if isinstance(found, MappedFormat) else found
