@@ -22,7 +22,7 @@ from dispatcher.values import DirectionRule, Filter, SourceRules
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from uuid import UUID
 
     from dispatcher.models import Source, Tenant
@@ -101,8 +101,13 @@ def store(
     origin: Origin,
     *,
     now: dt.datetime,
+    beside: Callable[[], object] | None = None,
 ) -> Ingested:
-    """Stores what an adapter or a format made of bytes. Raises as `ingest` does."""
+    """Stores what an adapter or a format made of bytes. Raises as `ingest` does.
+
+    `beside` writes in the same transaction how far a source has been read; what it
+    raises undoes everything.
+    """
     reads = [item for item in items if isinstance(item, Read)]
     bad = [item for item in items if isinstance(item, Undecodable)]
     owing = Owing(tenant.pk, now)
@@ -114,6 +119,8 @@ def store(
         taken = take_in(tenant, reads, origin.pbx, owing, source_id)
         for item in bad:
             _quarantine(item, tenant, origin, now)
+        if beside is not None:
+            beside()
         return Ingested(taken.accepted, taken.duplicates, len(bad), taken.wake)
 
     return committed(write)
