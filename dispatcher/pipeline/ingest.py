@@ -101,12 +101,12 @@ def store(
     origin: Origin,
     *,
     now: dt.datetime,
-    beside: Callable[[], object] | None = None,
+    beside: Callable[[Ingested], object] | None = None,
 ) -> Ingested:
     """Stores what an adapter or a format made of bytes. Raises as `ingest` does.
 
-    `beside` writes in the same transaction how far a source has been read; what it
-    raises undoes everything.
+    `beside` is given what became of them, and writes in the same transaction how far a
+    source has been read; what it raises undoes everything.
     """
     reads = [item for item in items if isinstance(item, Read)]
     bad = [item for item in items if isinstance(item, Undecodable)]
@@ -119,9 +119,10 @@ def store(
         taken = take_in(tenant, reads, origin.pbx, owing, source_id)
         for item in bad:
             _quarantine(item, tenant, origin, now)
+        stored = Ingested(taken.accepted, taken.duplicates, len(bad), taken.wake)
         if beside is not None:
-            beside()
-        return Ingested(taken.accepted, taken.duplicates, len(bad), taken.wake)
+            beside(stored)
+        return stored
 
     return committed(write)
 
