@@ -164,6 +164,7 @@ CDRHOOK_SUMMARY_MODEL = env.str("CDRHOOK_SUMMARY_MODEL", "gpt-5.4-mini")
 
 # Hours that calls are kept where their tenant does not say; none: for ever.
 CDRHOOK_KEEP_CDRS_HOURS = env.int("CDRHOOK_KEEP_CDRS_HOURS", None)
+CDRHOOK_KEEP_AUDIT_DAYS = env.int("CDRHOOK_KEEP_AUDIT_DAYS", None)
 
 # Seconds between two marks of a feed: the documented 5 minutes; shorter to try it out.
 CDRHOOK_FEED_SECONDS = env.int("CDRHOOK_FEED_SECONDS", 300)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # A key of a few letters is found by trying.
 MIN_KEY_CHARS: Final = 16
 DOCUMENTED_FEED_SECONDS: Final = 300
+LEAST_AUDIT_DAYS: Final = 30
 # Networks wider than this hold more than somebody's own machines.
 WIDEST_PREFIX: Final = {4: 8, 6: 32}
 
@@ -122,6 +123,21 @@ def check_retention(**_: Any) -> list[CheckMessage]:
             f"CDRHOOK_KEEP_CDRS_HOURS is {hours}",
             hint=f"Unset it, or set it to {SHORTEST_RETENTION_HOURS} to {MOST_HOURS}.",
             id="cdrhook.E020",
+        )
+    ]
+
+
+@register
+def check_audit_retention(**_: Any) -> list[CheckMessage]:
+    """Who changed what must be there for a month at least."""
+    days = settings.CDRHOOK_KEEP_AUDIT_DAYS
+    if days is None or LEAST_AUDIT_DAYS <= days <= MOST_HOURS // 24:
+        return []
+    return [
+        Error(
+            f"CDRHOOK_KEEP_AUDIT_DAYS is {days}",
+            hint=f"Unset it, or set it to {LEAST_AUDIT_DAYS} to {MOST_HOURS // 24}.",
+            id="cdrhook.E021",
         )
     ]
 

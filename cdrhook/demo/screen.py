@@ -117,5 +117,5 @@ def fate_of(delivery: Mapping[str, Any], number: int, now: dt.datetime) -> str:
     if delivery["state"] == "pending" and delivery["next_attempt_at"]:
         due = dt.datetime.fromisoformat(delivery["next_attempt_at"])
         wait = max(0.0, (due - now).total_seconds())
-        return f"again in {wait:.0f} s"
+        return f"again in {wait:.0f} s" if round(wait) else "again at once"
     return ""

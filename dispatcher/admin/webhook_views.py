@@ -21,6 +21,7 @@ from dispatcher.admin.moments import absolute
 from dispatcher.admin.readonly import page_of
 from dispatcher.admin.scope import scope_of
 from dispatcher.models import Attempt, Delivery, Webhook
+from dispatcher.models.encryption import UndecryptableError
 from dispatcher.pipeline import probes, subscribe
 from dispatcher.pipeline import test_call as sample
 
@@ -71,6 +72,9 @@ def _send_test(request: HttpRequest, webhook: Webhook) -> str:
         delivery, _ = sample.test_call(webhook, now=timezone.now())
     except sample.TooManyTestsError:
         messages.warning(request, "Too many test calls are under way; try again soon.")
+        return ""
+    except UndecryptableError:
+        messages.error(request, "A secret of it cannot be decrypted: set it anew.")
         return ""
     return "?" + urlencode({TESTED: delivery.pk})
 

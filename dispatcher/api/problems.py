@@ -25,6 +25,7 @@ from django.views import defaults
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from dispatcher.models.encryption import UndecryptableError
 from dispatcher.pipeline.accept import OutcomeUnknown, StorageUnavailable
 from dispatcher.pipeline.subscribe import InUseError, RefusedError
 from dispatcher.pipeline.test_call import TooManyTestsError
@@ -206,6 +207,11 @@ _TRANSLATIONS: Final[dict[type[Exception], Callable[[Any], Problem]]] = {
     UnreadablePostError: lambda _: Problem(400, "The body ended before its time."),
     RefusedError: _of_refused,
     InUseError: lambda error: Problem(409, f"{error}."),
+    UndecryptableError: lambda _: Problem(
+        409,
+        "A secret of it cannot be decrypted any more. Set it anew, or have the operator"
+        " put the former encryption key back.",
+    ),
     TooManyTestsError: lambda _: Problem(
         503,
         "Too many test calls are under way just now; try again.",

@@ -51,6 +51,7 @@ from dispatcher.pipeline.forget import (
 from dispatcher.pipeline.known import forget_old
 from dispatcher.pipeline.playback import STORAGE, file_names
 from dispatcher.pipeline.purge import LONGEST_REST_SECONDS, REST, purge_deliveries
+from dispatcher.pipeline.tidy import tidy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,6 +85,7 @@ class Retained:
     quarantined: int = 0
     recordings: int = 0
     uids: int = 0
+    tidied: int = 0
 
 
 def hours_of(tenant: Tenant) -> Hours:
@@ -136,6 +138,8 @@ def _steps(clock: Callable[[], dt.datetime]) -> Iterator[Retained]:
             )
     while uids := forget_old(clock()):
         yield Retained(uids=uids)
+    for rows in tidy(clock()):
+        yield Retained(tidied=rows)
 
 
 def _of_tenant(tenant: Tenant, hours: Hours, now: dt.datetime) -> Iterator[Retained]:

@@ -340,6 +340,17 @@ def test_a_webhook_that_is_down_says_when_it_is_probed_and_can_be_probed_now(
     assert woken == [webhook.pk]
 
 
+def test_a_test_call_with_a_secret_that_no_key_fits_says_what_to_do(
+    admin_client: Client, webhook: Webhook, settings: Any
+) -> None:
+    settings.FIELD_ENCRYPTION_KEYS = ["another key"]
+
+    address = f"/admin/webhooks/{webhook.pk}/test/"
+    answered = admin_client.post(address, follow=True).content.decode()
+
+    assert "A secret of it cannot be decrypted: set it anew." in answered
+
+
 def test_a_webhook_that_is_ok_has_nothing_to_probe(
     admin_client: Client, webhook: Webhook, woken: list[Any]
 ) -> None:

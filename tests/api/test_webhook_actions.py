@@ -51,6 +51,18 @@ def test_a_test_call_answers_with_its_attempt_whatever_the_receiver_said(
     assert {"number", "probe", "started_at", "duration_ms", "error"} <= set(attempt)
 
 
+def test_a_test_call_with_a_secret_that_no_key_fits_says_so_and_makes_no_delivery(
+    webhook, send, settings
+):
+    settings.FIELD_ENCRYPTION_KEYS = ["another key"]
+
+    status, problem = send("POST", f"/api/v1/webhooks/{webhook.pk}/test")
+
+    assert status == 409
+    assert "cannot be decrypted" in problem["detail"]
+    assert not Delivery.objects.exists()
+
+
 def test_a_replay_sends_what_failed_in_the_range_again(webhook, send, woken):
     send("POST", "/api/v1/cdrs", {"cdrs": [record("a"), record("b")]})
     now = timezone.now()

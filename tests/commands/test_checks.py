@@ -143,3 +143,13 @@ def test_calls_are_kept_for_48_hours_at_least_and_100_years_at_most(
     settings.CDRHOOK_KEEP_CDRS_HOURS = hours
 
     assert ids() == expected
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [(29, {"cdrhook.E021"}), (30, set()), (36_525, set()), (36_526, {"cdrhook.E021"})],
+)
+def test_the_audit_log_is_kept_for_30_days_at_least(settings, days, expected):
+    settings.CDRHOOK_KEEP_AUDIT_DAYS = days
+
+    assert ids() == expected

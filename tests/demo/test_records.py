@@ -19,10 +19,11 @@ NOW = dt.datetime(2027, 3, 28, 1, 2, 3, tzinfo=dt.UTC)
 def decoded(template: Template, number: int = 7) -> Cdr | Undecodable:
     ids = count(number * 1000)
     record = fresh(template, number, NOW, lambda: UUID(int=next(ids)))
-    [result] = FreeSwitch().decode(record.body, content_type=record.content_type)
-    if isinstance(result, Cdr):
-        assert result.uid == record.uuid
-    return result
+    [item] = FreeSwitch().decode(record.body, content_type=record.content_type)
+    if isinstance(item, Undecodable):
+        return item
+    assert item.cdr.uid == record.uuid
+    return item.cdr
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda one: one.title)
