@@ -15,10 +15,12 @@ from django.db.models import F
 from dispatcher.adapters.base import Read, Undecodable
 from dispatcher.adapters.registry import adapter
 from dispatcher.models import QuarantinedRecord
+from dispatcher.normalise import directions
+from dispatcher.normalise.call import normalise
 from dispatcher.pipeline.accept import committed, take_in
 from dispatcher.pipeline.owe import Owing
 from dispatcher.pipeline.tally import hour_at
-from dispatcher.values import DirectionRule, Filter, SourceRules
+from dispatcher.values import SourceRules
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -63,13 +65,7 @@ def rules_of(source: Source | None, tenant: Tenant) -> SourceRules:
         zone=source.time_zone or tenant.time_zone,
         region=source.region,
         mapping=source.mapping,
-        directions=tuple(
-            DirectionRule(
-                condition=Filter(rule["field"], rule["op"], rule["value"]),
-                direction=rule["direction"],
-            )
-            for rule in source.directions
-        ),
+        directions=directions.rules_of(source.directions),
         secret=source.secret,
     )
 
@@ -103,12 +99,17 @@ def store(
     now: dt.datetime,
     beside: Callable[[Ingested], object] | None = None,
 ) -> Ingested:
-    """Stores what an adapter or a format made of bytes. Raises as `ingest` does.
+    """Makes sense of what an adapter or a format made of bytes, and stores it.
 
-    `beside` is given what became of them, and writes in the same transaction how far a
-    source has been read; what it raises undoes everything.
+    Raises as `ingest` does. `beside` is given what became of them, and writes in the
+    same transaction how far a source has been read; what it raises undoes everything.
     """
-    reads = [item for item in items if isinstance(item, Read)]
+    rules = rules_of(origin.source, tenant)
+    reads = [
+        item._replace(cdr=normalise(item.cdr, rules))
+        for item in items
+        if isinstance(item, Read)
+    ]
     bad = [item for item in items if isinstance(item, Undecodable)]
     owing = Owing(tenant.pk, now)
     # What a PBX repeats is quarantined again: it is answered so, and counted so.
