@@ -7,6 +7,7 @@ takes half a second at most, and never fails the request that has committed.
 from __future__ import annotations
 
 import gc
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from uuid import UUID
 
 import structlog
 from celery import current_app, shared_task
+from celery.exceptions import Reject
 from celery.signals import (
     celeryd_after_setup,
     worker_shutdown,
@@ -35,10 +37,12 @@ from kombu.pools import producers
 from redis.exceptions import RedisError
 
 from dispatcher import broker
-from dispatcher.models import Webhook
-from dispatcher.pipeline import held, notify, probes, replay
+from dispatcher.models import Tenant, Webhook
+from dispatcher.models.tenancy import EXTERNAL_ID_PATTERN
+from dispatcher.pipeline import hand_over, held, notify, probes, replay
 from dispatcher.pipeline import retain as retention
 from dispatcher.pipeline import summarise as summarising
+from dispatcher.pipeline.accept import StorageUnavailable
 from dispatcher.pipeline.drain import Drainer
 from dispatcher.pipeline.outbound import send_out, utc_now
 from dispatcher.pipeline.sum_up import sum_up
@@ -63,6 +67,10 @@ WOKEN_TOGETHER: Final = 10
 SUMMARIES: Final = "summaries"
 MOST_QUEUED_STEPS: Final = 100
 STEP_QUEUED_SECONDS: Final = 60
+# Where messages that bring calls wait, and how long each of their tries waits for the
+# database: less than a minute in all, far below the visibility timeout.
+ENQUEUE: Final = "enqueue"
+WAITS_FOR_STORAGE_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 16.0)
 # What redis-py and kombu raise when the broker does not answer, or not in time.
 BROKER_ERRORS: Final = (RedisError, KombuError, OSError)
 # Where an e-mail server may be waited for.
@@ -252,6 +260,48 @@ def _rest(seconds: float) -> None:
     """Without a connection, which others may need."""
     close_old_connections()
     _stopping.wait(seconds)
+
+
+@shared_task(name="dispatcher.enqueue", acks_late=True, reject_on_worker_lost=True)
+def enqueue(**content: Any) -> None:
+    """Takes calls from a message: `cdrs`, or `pbx` and `body`, of `tenant`.
+
+    The message stays the broker's until the database has all of it: see docs/python.md.
+    """
+    for wait in WAITS_FOR_STORAGE_SECONDS:
+        try:
+            return _take_over(content)
+        except (StorageUnavailable, DatabaseError, InterfaceError) as error:
+            log.warning("message.not_taken", error=str(error)[:200])
+            _rest(wait)
+            if _stopping.is_set():
+                break
+    raise Reject("the database does not take it", requeue=True)
+
+
+def _take_over(content: dict[str, Any]) -> None:
+    tenant = _tenant_called(content.get("tenant"))
+    if tenant is None:
+        # Nobody's page could show it.
+        cdrs = content.get("cdrs")
+        count = len(cdrs) if isinstance(cdrs, list) else 1
+        log.error("message.of_unknown_tenant", records=count)
+        return
+    try:
+        for taken in hand_over.from_message(tenant, content, clock=utc_now):
+            wake_up(taken.wake)
+    except (StorageUnavailable, DatabaseError, InterfaceError):
+        raise
+    except Exception as error:  # of ours: the message must not be lost by it
+        log.exception("message.failed")
+        reason = f"cdrhook failed to read the message: {type(error).__name__}"
+        hand_over.keep_whole(tenant, content, reason, now=utc_now())
+
+
+def _tenant_called(name: object) -> Tenant | None:
+    if not isinstance(name, str) or not re.fullmatch(EXTERNAL_ID_PATTERN, name):
+        return None
+    return Tenant.objects.filter(external_id=name).first()
 
 
 @shared_task(name="dispatcher.summarise")
