@@ -362,6 +362,8 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "fast"
+# Others' messages, with calls in them, have a queue and a worker of their own.
+CELERY_TASK_ROUTES = {"dispatcher.enqueue": {"queue": "enqueue"}}
 CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

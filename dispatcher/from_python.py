@@ -67,7 +67,7 @@ def _set_up() -> None:
 def _refuse_transactions() -> None:
     blocks = connection.atomic_blocks
     # A TestCase's own transaction is the test's stage, as for Django's `durable`.
-    in_block = bool(blocks) and not blocks[-1]._from_testcase
+    in_block = bool(blocks) and not getattr(blocks[-1], "_from_testcase", False)
     is_manual = connection.connection is not None and not connection.autocommit
     if in_block or (is_manual and not blocks):
         raise InTransactionError(

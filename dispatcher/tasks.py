@@ -67,9 +67,8 @@ WOKEN_TOGETHER: Final = 10
 SUMMARIES: Final = "summaries"
 MOST_QUEUED_STEPS: Final = 100
 STEP_QUEUED_SECONDS: Final = 60
-# Where messages that bring calls wait, and how long each of their tries waits for the
-# database: less than a minute in all, far below the visibility timeout.
-ENQUEUE: Final = "enqueue"
+# How long the tries of a message that brings calls wait for the database: less than a
+# minute in all, far below the visibility timeout.
 WAITS_FOR_STORAGE_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 16.0)
 # What redis-py and kombu raise when the broker does not answer, or not in time.
 BROKER_ERRORS: Final = (RedisError, KombuError, OSError)

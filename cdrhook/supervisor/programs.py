@@ -20,11 +20,19 @@ BEAT_GRACE_SECONDS: Final = 3.0
 DRAIN_THREADS: Final = 4
 
 
-def programs(*, has_one_writer: bool, cores: int, has_summaries: bool) -> list[Program]:
+def programs(
+    *,
+    has_one_writer: bool,
+    cores: int,
+    has_summaries: bool,
+    has_shared_broker: bool = False,
+) -> list[Program]:
     """What to run; `has_one_writer` is SQLite, where one worker serves both lanes.
 
     `has_summaries`: the SDKs that make call summaries are installed. They have a worker
     of their own, so that waiting for their services occupies nobody else's threads.
+    `has_shared_broker`: others may put calls into the queue `enqueue`. Neither drains
+    nor these may wait for each other, so they have a worker of their own, too.
     """
     if has_one_writer:
         workers = [worker("worker", "all", "fast,slow")]
@@ -36,6 +44,8 @@ def programs(*, has_one_writer: bool, cores: int, has_summaries: bool) -> list[P
         workers.append(worker("slow", "slow", "slow"))
     if has_summaries:
         workers.append(worker("summaries", "summaries", "summaries"))
+    if has_shared_broker:
+        workers.append(worker("enqueue", "enqueue", "enqueue"))
     return [web(), *workers, beat()]
 
 

@@ -72,6 +72,7 @@ def _run(
         has_one_writer=settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"),
         cores=_cores(),
         has_summaries=summaries.installed(),
+        has_shared_broker=settings.IS_BROKER_GIVEN,
     )
     output.say(f"starting {', '.join(one.name for one in wanted)}")
     supervisor.start(*wanted)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from dispatcher.adapters import cdr_json
 from dispatcher.adapters.base import BadCdr, Read, Undecodable
@@ -35,11 +35,8 @@ SOURCE: Final = "python"
 STEP: Final = 1000
 
 
-class Rejected(NamedTuple):
-    """A call that was refused; `index` counts from 0."""
-
-    index: int
-    errors: tuple[FieldError, ...]
+# A call that was refused: its index, counted from 0, and why.
+Rejected = tuple[int, tuple[FieldError, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +64,7 @@ def in_steps(
     for step in _steps(cdrs):
         checked = [checked_call(raw) for raw in step]
         rejected = tuple(
-            Rejected(number, call.errors)
+            (number, call.errors)
             for number, call in enumerate(checked, index)
             if isinstance(call, BadCdr)
         )
@@ -102,7 +99,9 @@ def _as_json(value: object) -> object:
         value = {
             one.name: getattr(value, one.name) for one in dataclasses.fields(value)
         }
-        return {name: _as_json(part) for name, part in value.items() if part is not None}
+        return {
+            name: _as_json(part) for name, part in value.items() if part is not None
+        }
     if isinstance(value, Mapping):
         return {name: _as_json(part) for name, part in value.items()}
     if isinstance(value, list | tuple):

@@ -82,9 +82,9 @@ def test_those_that_are_refused_are_named_by_their_index_and_counted(acme):
     taken = dispatcher.enqueue([*many, naive, call("e"), "no call"], tenant=acme)  # type: ignore[list-item]
 
     assert taken.accepted == 1001
-    first, second = taken.rejected
-    assert (first.index, first.errors[0].field) == (1000, "started_at")
-    assert (second.index, second.errors[0].message) == (1002, "must be an object")
+    (naive_index, naive_errors), (index, errors) = taken.rejected
+    assert (naive_index, naive_errors[0].field) == (1000, "started_at")
+    assert (index, errors[0].message) == (1002, "must be an object")
     assert sum(row.counts.get("rejected", 0) for row in Tally.objects.all()) == 2
 
 
@@ -121,9 +121,7 @@ def test_it_works_once_the_callers_transaction_is_committed(acme):
     assert StoredCdr.objects.count() == 1
 
 
-def test_what_was_committed_stays_when_the_database_goes_away_midway(
-    acme, monkeypatch
-):
+def test_what_was_committed_stays_when_the_database_goes_away_midway(acme, monkeypatch):
     taken_in = accept.take_in
 
     def fail_later(*args: object) -> object:

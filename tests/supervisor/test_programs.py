@@ -10,12 +10,9 @@ from cdrhook.supervisor.programs import programs
 from cdrhook.supervisor.valkey import LAST_STAGE
 
 
-def lines(
-    *, has_one_writer: bool, cores: int = 2, has_summaries: bool = False
-) -> dict[str, str]:
-    found = programs(
-        has_one_writer=has_one_writer, cores=cores, has_summaries=has_summaries
-    )
+def lines(*, has_one_writer: bool, cores: int = 2, **has: bool) -> dict[str, str]:
+    has = {"has_summaries": False, **has}
+    found = programs(has_one_writer=has_one_writer, cores=cores, **has)
     return {one.name: " ".join(one.command) for one in found}
 
 
@@ -40,6 +37,15 @@ def test_summaries_have_a_worker_of_their_own_if_their_packages_are_installed(
     assert "--queues summaries --hostname summaries@%h" in found["summaries"]
     assert "--pool threads --concurrency 4" in found["summaries"]
     assert sum("summaries" in line for line in found.values()) == 1
+
+
+@pytest.mark.parametrize("has_one_writer", [True, False])
+def test_messages_of_others_have_a_worker_of_their_own_if_the_broker_is_shared(
+    has_one_writer: bool,
+) -> None:
+    found = lines(has_one_writer=has_one_writer, has_shared_broker=True)
+    assert "--queues enqueue --hostname enqueue@%h" in found["enqueue"]
+    assert sum("enqueue" in line for line in found.values()) == 1
 
 
 def test_only_workers_say_worker_in_their_command_lines() -> None:
