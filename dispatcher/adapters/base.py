@@ -47,6 +47,13 @@ class Undecodable:
     errors: tuple[FieldError, ...] = ()
 
 
+class WrongSignature(Exception):  # noqa: N818 - what it says is all there is
+    """A request whose source has a secret, and which was not signed with it.
+
+    Nothing of it is kept: whoever sent it is not the PBX. The message is fit to be shown.
+    """
+
+
 class Read(NamedTuple):
     """A record that could be read, and the bytes that it was read from.
 
@@ -77,12 +84,26 @@ class Adapter(Protocol):
         headers: Mapping[str, str] = NO_HEADERS,
         rules: SourceRules = PLAIN,
     ) -> Sequence[Read | Undecodable]:
-        """Turn one request's body into its records, in order; raises nothing.
+        """Turn one request's body into its records, in order.
 
+        Raises nothing, but WrongSignature where `rules` have a secret that the PBX signs
+        with, and the request's signature is missing or not of these bytes.
         `content_type`, `query` and `headers` (lower-case names) are as received and may
         be wrong. At least one item comes back; the bodies of the undecodable ones
         together hold every byte that did not become a Cdr.
         """
+
+
+@runtime_checkable
+class OwnHttp(Protocol):
+    """What an adapter has as well whose PBX knows other HTTP than POST and 202."""
+
+    @property
+    def methods(self) -> frozenset[str]:
+        """The methods that its records come by; with GET, they are in the query."""
+
+    def success_status(self, headers: Mapping[str, str]) -> int:
+        """The status that the sender of these headers takes for success."""
 
 
 class FileFormat(Protocol):

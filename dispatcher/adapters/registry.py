@@ -5,12 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dispatcher.adapters.freeswitch import FreeSwitch
+from dispatcher.adapters.grandstream import Grandstream
+from dispatcher.adapters.kazoo import Kazoo
+from dispatcher.adapters.webex import Webex
+from dispatcher.adapters.yeastar import Yeastar
 
 if TYPE_CHECKING:
     from dispatcher.adapters.base import Adapter
 
 ADAPTERS: Final[dict[str, Adapter]] = {
     "freeswitch": FreeSwitch(),
+    "grandstream": Grandstream(),
+    "kazoo": Kazoo(),
+    "webex": Webex(),
+    "yeastar": Yeastar(),
 }
 
 
