@@ -44,8 +44,11 @@ demo: $(RUNTIME)
 run: $(RUNTIME)
 	@exec $(BIN)/cdrhook up
 
+# With bytecode of the tests, which four processes would else compile for each leg.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
+
 # A run a leg, because a leg is chosen by the environment; both always run. Each of
-# its processes has servers of its own; three on two cores, for end-to-end tests wait
+# its processes has servers of its own; four on two cores, for end-to-end tests wait
 # more than they work. What fails there is told, and tried once more by itself: a test
 # that waits for real processes may only have had too little of the machine.
 test: $(DEV)
@@ -53,10 +56,10 @@ test: $(DEV)
 	leg() { \
 	  name="$$1"; export CDRHOOK_TEST_DATABASE="$$2"; shift 2; \
 	  echo "== $$name"; \
-	  $(BIN)/python -m pytest --numprocesses 3 --dist worksteal "$$@"; code=$$?; \
+	  $(PYTEST) --numprocesses 4 --dist worksteal "$$@"; code=$$?; \
 	  if [ $$code = 0 ]; then echo "== $$name: passed"; return; fi; \
 	  echo "== $$name: what failed beside others, once more by itself"; \
-	  if [ $$code = 1 ] && $(BIN)/python -m pytest --last-failed \
+	  if [ $$code = 1 ] && $(PYTEST) --last-failed \
 	    --last-failed-no-failures none "$$@"; \
 	  then echo "== $$name: passed, some of it by itself only"; \
 	  else echo "== $$name: FAILED"; failed="$$failed [$$name]"; fi; \

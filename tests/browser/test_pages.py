@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from tests.browser.conftest import Seen
 
-pytestmark = [pytest.mark.db, pytest.mark.django_db(transaction=True)]
+# On one database only: a browser sees the same pages on both.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 PASSWORD = "correct horse battery"
 

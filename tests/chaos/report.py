@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
@@ -48,13 +48,13 @@ def line(result: Result) -> str:
 
 def table(runs: Sequence[Result]) -> str:
     """A line a fault, in the registry's order; figures are sums over its runs."""
-    by_fault: dict[str, list[Result]] = defaultdict(list)
+    by_what: dict[str, list[Result]] = defaultdict(list)
     for run in runs:
-        by_fault[run.fault].append(run)
-    rows = [
-        _row(FAULTS[name].what, by_fault[name]) for name in FAULTS if by_fault[name]
-    ]
-    return markdown([HEADER, *rows])
+        by_what[FAULTS[run.fault].what].append(run)
+    wanted = dict.fromkeys(fault.what for fault in FAULTS.values())
+    return markdown(
+        [HEADER, *(_row(what, by_what[what]) for what in wanted if by_what[what])]
+    )
 
 
 def _row(what: str, runs: Sequence[Result]) -> tuple[str, ...]:
@@ -63,7 +63,7 @@ def _row(what: str, runs: Sequence[Result]) -> tuple[str, ...]:
     failed = sum(not one.passed for one in runs)
     return (
         what,
-        {"sqlite": "SQLite", "postgres": "PostgreSQL"}[runs[0].database],
+        _databases(runs),
         str(len(runs)),
         f"{sum(one.accepted for one in runs):,}",
         f"{sum(one.delivered for one in runs):,}",
@@ -72,6 +72,16 @@ def _row(what: str, runs: Sequence[Result]) -> tuple[str, ...]:
         f"{median(recover):.1f}, {max(recover):.1f}" if recover else NOTHING,
         f"🔴 {failed}" if failed else "0",
     )
+
+
+def _databases(runs: Sequence[Result]) -> str:
+    """Where they ran; how many of them where, if on both."""
+    counts = Counter(
+        {"sqlite": "SQLite", "postgres": "PostgreSQL"}[one.database] for one in runs
+    )
+    if len(counts) == 1:
+        return next(iter(counts))
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
 
 
 def summary(runs: Sequence[Result]) -> str:

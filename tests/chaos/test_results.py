@@ -44,6 +44,20 @@ def test_only_runs_that_a_fault_lacks_are_made(results):
     assert names == ["kill-up", "kill-worker", "kill-up"]
 
 
+def test_what_is_tried_on_both_databases_has_half_of_its_runs_on_each(results):
+    wanted = [FAULTS["kill-worker"], FAULTS["kill-worker-postgres"]]
+    names = [fault.name for fault in missing(wanted, 3, results)]
+    assert names == ["kill-worker", "kill-worker-postgres"] * 2
+
+
+def test_the_table_has_a_line_for_what_is_tried_on_both_databases():
+    told = report.table(
+        [RUN, replace(RUN, fault="kill-worker-postgres", database="postgres")]
+    )
+    cells = [cell.strip() for cell in told.splitlines()[-1].split("|")[1:-1]]
+    assert cells[1:4] == ["1 PostgreSQL, 1 SQLite", "2", "2,000"]
+
+
 def test_what_is_forgotten_is_made_again_and_the_rest_stays(results):
     results.add(RUN)
     results.add(replace(RUN, fault="kill-up"))

@@ -99,13 +99,16 @@ def owned() -> list[type[Any]]:
 
 
 def foreign_rows(role: str, world: World) -> list[Model]:
-    """Of every page a row of each owner that the role may not see."""
+    """Of every page a row of each owner that the role may not see.
+
+    Of roles that see what another one does, a row of one such owner.
+    """
     strangers = OWNERS - ROLES[role][2]
-    rows: list[Model] = [
-        world.rows[model][owner]
-        for model in owned()
-        for owner in sorted(strangers & set(world.rows[model]))
-    ]
+    rows: list[Model] = []
+    for model in owned():
+        owners = sorted(strangers & set(world.rows[model]))
+        few = owners if role in SEEING else owners[:1]
+        rows += [world.rows[model][owner] for owner in few]
     return [*rows, *operators_rows()]
 
 
@@ -386,13 +389,16 @@ def test_autocompletion_of_a_foreign_name_offers_what_an_unknown_one_does(
         if field.many_to_one
     ]
 
+    strangers = sorted(OWNERS - ROLES[role][2])
+    asked_for = strangers if role in SEEING else strangers[:1]
+
     for meta, name in fields:
         query = {
             "app_label": meta.app_label,
             "model_name": meta.model_name or "",
             "field_name": name,
         }
-        for owner in sorted(OWNERS - ROLES[role][2]):
+        for owner in asked_for:
             answers = [
                 seen(client, "get", f"/admin/autocomplete/?{urlencode(asked)}", term)
                 for term in (owner, "x" * len(owner))
@@ -400,9 +406,7 @@ def test_autocompletion_of_a_foreign_name_offers_what_an_unknown_one_does(
             ]
             assert answers[0] == answers[1], query
         text = client.get("/admin/autocomplete/", query).content.decode()
-        assert not {
-            owner for owner in OWNERS - ROLES[role][2] if f'"{owner}' in text
-        }, query
+        assert not {owner for owner in strangers if f'"{owner}' in text}, query
 
 
 @pytest.mark.parametrize("role", NOT_OPERATORS)

@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 
     Certificate = Callable[[trustme.CA], trustme.LeafCert]
 
-pytestmark = [pytest.mark.db, pytest.mark.django_db]
+# On one database only, for it takes long: what is kept of an attempt is the same on both.
+pytestmark = pytest.mark.django_db
 
 DEADLINE = dt.timedelta(seconds=0.7)
 OK = b"HTTP/1.1 200 OK\r\n"
