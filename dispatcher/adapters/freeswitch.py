@@ -1,9 +1,9 @@
-"""FreeSWITCH: one leg as mod_json_cdr and mod_format_cdr (json) report it.
+"""FreeSWITCH: one leg as mod_json_cdr, mod_xml_cdr and mod_format_cdr report it.
 
-TELECOM.md 1.1 says what they send. Every leg is a CDR of its own, as FreeSWITCH has it.
-Numbers are kept as told (no region is guessed), times come from the epochs in UTC (the
-stamps have no zone), and so does `direction`, which FreeSWITCH means as seen from the
-switch: an extension that dials out is `inbound` on its A leg.
+Every leg is a CDR of its own, as FreeSWITCH has it. Numbers are kept as told (no region
+is guessed), times come from the epochs in UTC (the stamps have no zone). `direction` is
+FusionPBX's where it tells one (freeswitch_fusionpbx), else FreeSWITCH's, which means it
+as seen from the switch: an extension that dials out is `inbound` on its A leg.
 Refuses to join legs, and to look at Content-Type and query (the same record must give
 the same Cdr from the wire and from the err-log-dir).
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any, Final
 
-from dispatcher.adapters import cdr_json
+from dispatcher.adapters import cdr_json, freeswitch_fusionpbx
 from dispatcher.adapters.base import (
     NO_HEADERS,
     PLAIN,
@@ -24,6 +24,9 @@ from dispatcher.adapters.base import (
 )
 from dispatcher.adapters.freeswitch_body import read_body
 from dispatcher.adapters.freeswitch_document import Document, text_of
+from dispatcher.adapters.freeswitch_names import KEPT, RECORDED, SOURCES
+from dispatcher.adapters.freeswitch_outcome import abandoned, disposition
+from dispatcher.adapters.freeswitch_xml import ARRAY
 from dispatcher.values import FieldError
 
 if TYPE_CHECKING:
@@ -33,73 +36,6 @@ if TYPE_CHECKING:
 
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 A_LEG, B_LEG = 1, 2
-
-# How a leg that was never answered ended, by hangup_cause; all others: failed.
-# NORMAL_CLEARING does not say who hung up, only that nobody had answered.
-UNANSWERED: Final = {
-    "USER_BUSY": "busy",
-    "NO_ANSWER": "no_answer",
-    "NO_USER_RESPONSE": "no_answer",
-    "ALLOTTED_TIMEOUT": "no_answer",
-    "NORMAL_CLEARING": "no_answer",
-    "ORIGINATOR_CANCEL": "cancelled",
-    # Somebody else took the call: this leg was called off.
-    "LOSE_RACE": "cancelled",
-    "PICKED_OFF": "cancelled",
-}
-
-# Variables worth keeping as they are, under extra.freeswitch.
-KEPT: Final = (
-    "accountcode",
-    "bridge_uuid",
-    "digits_dialed",
-    "endpoint_disposition",
-    "hold_accum_ms",
-    "last_app",
-    "last_arg",
-    "originate_disposition",
-    "originating_leg_uuid",
-    "other_loopback_leg_uuid",
-    "presence_id",
-    "progress_media_uepoch",
-    "progress_uepoch",
-    "read_codec",
-    "rtp_audio_in_mos",
-    "session_id",
-    "sip_call_id",
-    "sip_gateway_name",
-    "sip_hangup_disposition",
-    "sip_hangup_phrase",
-    "sip_term_status",
-    "sip_user_agent",
-    "sofia_profile_name",
-    "userfield",
-    "write_codec",
-)
-
-# Our field -> what FreeSWITCH calls it, for errors that an operator can act upon.
-SOURCES: Final = {
-    "uid": "variables.uuid",
-    "call_id": "variables.call_uuid",
-    "pbx.id": "core-uuid",
-    "pbx.name": "switchname",
-    "started_at": "variables.start_uepoch",
-    "answered_at": "variables.answer_uepoch",
-    "ended_at": "variables.end_uepoch",
-    "duration": "variables.duration",
-    "talk_duration": "variables.billsec",
-    "billed_duration": "variables.billsec",
-    "hold_duration": "variables.hold_accum_seconds",
-    "direction": "variables.direction",
-    "hangup_cause": "variables.hangup_cause",
-    "hangup_cause_code": "variables.hangup_cause_q850",
-    "caller.number": "caller_profile.caller_id_number",
-    "caller.name": "caller_profile.caller_id_name",
-    "dialed.number": "caller_profile.destination_number",
-    "recordings.0.id": "variables.record_name",
-    "recordings.0.url": "variables.record_path",
-    "extra": "variables",
-}
 
 
 class FreeSwitch:
@@ -117,10 +53,15 @@ class FreeSwitch:
         rules: SourceRules = PLAIN,
     ) -> Sequence[Read | Undecodable]:
         """One body is one leg: a list of one Read, or of one Undecodable."""
-        try:
-            return [Read(_to_cdr(Document(read_body(body))), body)]
-        except BadCdr as bad:
-            return [Undecodable(str(bad), body, bad.errors)]
+        return [read_leg(body)]
+
+
+def read_leg(body: bytes) -> Read | Undecodable:
+    """What was posted, or what is in a file of an err-log-dir; raises nothing."""
+    try:
+        return Read(_to_cdr(Document(read_body(body))), body)
+    except BadCdr as bad:
+        return Undecodable(str(bad), body, bad.errors)
 
 
 def _to_cdr(document: Document) -> Cdr:
@@ -155,6 +96,8 @@ def _identity(document: Document) -> dict[str, Any]:
     uuid = document.variable("uuid")
     if uuid is None:
         raise BadCdr(FieldError("variables.uuid", "required"))
+    if uuid.startswith(ARRAY):
+        raise BadCdr(FieldError("variables.uuid", "stands there more than once"))
     top = document.top
     return {
         "uid": safe_uid(uuid),
@@ -209,33 +152,27 @@ def _outcome(document: Document) -> dict[str, Any]:
     called_off = document.variable("sip_hangup_disposition") == "recv_cancel"
     given_up = cause == "ORIGINATOR_CANCEL" or called_off
     return {
-        "direction": document.variable("direction") or document.channel("direction"),
-        "disposition": _disposition(cause, answered=answered, given_up=given_up),
+        "direction": freeswitch_fusionpbx.direction(document)
+        or document.variable("direction")
+        or document.channel("direction"),
+        "disposition": disposition(cause, answered=answered, given_up=given_up),
         "hangup_cause": cause,
         "hangup_cause_code": document.whole("hangup_cause_q850"),
-        "abandoned": _abandoned(cause, answered=answered, given_up=given_up),
+        "abandoned": abandoned(cause, answered=answered, given_up=given_up),
+        **_voicemail(document, answered=answered),
     }
 
 
-def _disposition(cause: str | None, *, answered: bool, given_up: bool) -> str | None:
-    if answered:
-        return "answered"
-    if given_up:
-        return "cancelled"
-    return None if cause is None else UNANSWERED.get(cause, "failed")
-
-
-def _abandoned(cause: str | None, *, answered: bool, given_up: bool) -> bool | None:
-    """Whether the caller gave up; unknown where FreeSWITCH does not say who cleared."""
-    if not answered and not given_up and cause in {None, "NORMAL_CLEARING"}:
-        return None
-    return given_up and not answered
+def _voicemail(document: Document, *, answered: bool) -> dict[str, str]:
+    taken = answered and freeswitch_fusionpbx.to_voicemail(document)
+    return {"disposition": "voicemail"} if taken else {}
 
 
 def _parties(document: Document) -> dict[str, Any]:
     number, name, dialed = map(
         document.profile, ("caller_id_number", "caller_id_name", "destination_number")
     )
+    dialed = dialed or document.first("destination_number", "sip_req_user")
     return {
         "caller": {
             "number": number
@@ -247,10 +184,15 @@ def _parties(document: Document) -> dict[str, Any]:
                 "caller_id_name", "origination_caller_id_name", "sip_from_display"
             ),
         },
-        "dialed": {
-            "number": dialed or document.first("destination_number", "sip_req_user")
-        },
+        "dialed": {"number": _did(document) or dialed},
     }
+
+
+def _did(document: Document) -> str | None:
+    """What an outside caller dialled, where it is not where the call went in the end."""
+    if _leg_type(document) == B_LEG:
+        return None
+    return freeswitch_fusionpbx.dialed_number(document)
 
 
 def _leg_type(document: Document) -> int:
@@ -262,20 +204,24 @@ def _leg_type(document: Document) -> int:
 
 
 def _recordings(document: Document) -> list[dict[str, str]] | None:
-    """What `record_name` and `record_path` tell; None: FreeSWITCH does not say."""
+    """Where the dialplan says that it records; None: it does not say."""
     folder, name = map(document.variable, ("record_path", "record_name"))
-    if name is None:
-        return None
-    place = {"url": f"{folder.rstrip('/')}/{name}"} if folder else {}
-    return [{"id": name, **place}]
+    if name is not None:
+        place = {"url": f"{folder.rstrip('/')}/{name}"} if folder else {}
+        return [{"id": name, **place}]
+    path = document.first(*RECORDED)
+    return [{"id": path.rpartition("/")[2] or path, "url": path}] if path else None
 
 
 def _kept(document: Document) -> dict[str, Any] | None:
     kept = {name: document.variable(name) for name in KEPT}
     kept["context"] = document.profile("context")
     kept["network_addr"] = document.profile("network_addr")
+    last = document.profile("destination_number")
     first = document.profile("destination_number", -1)
-    if first != document.profile("destination_number"):
+    if first != last:
         # Before transfers: on an inbound leg the number that the caller dialled.
         kept["first_destination_number"] = first
+    if _did(document) not in {None, last}:
+        kept["destination_number"] = last
     return {"freeswitch": kept} if any(kept.values()) else None

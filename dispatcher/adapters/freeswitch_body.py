@@ -1,10 +1,10 @@
-"""Reads the bodies of FreeSWITCH's mod_json_cdr and mod_format_cdr (json).
+"""Reads the bodies of FreeSWITCH's mod_json_cdr, mod_xml_cdr and mod_format_cdr.
 
 Looks at the bytes only: modules send JSON as a form and forms as JSON (TELECOM.md 1.1).
-Reads raw JSON; `cdr=` with raw, percent-encoded or base64 JSON; and what the module
-leaves in its err-log-dir, percent-encoded without `cdr=`. Refuses XML, CSV, and the
-double encoding of the shipped configuration: it loses what it encodes, and a guess
-would bill somebody.
+Reads raw JSON and XML; `cdr=` with either raw, percent-encoded or in base64; and what
+the modules leave in their err-log-dir, encoded without `cdr=`. Refuses CSV, and the
+double encoding of mod_json_cdr's shipped configuration: it loses what it encodes, and
+a guess would bill somebody.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import base64
 import binascii
 import json
 import re
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 from urllib.parse import unquote_to_bytes
 
 from dispatcher.adapters.base import BadCdr
+from dispatcher.adapters.freeswitch_xml import read_xml
 from dispatcher.values import FieldError
 
 MARK: Final = b"cdr="
@@ -34,9 +35,21 @@ _DOUBLE_ENCODING: Final = (
     "percent-encoded, but not valid JSON once decoded: with encode=true and"
     f" encode-values=true FreeSWITCH sends what cannot be undone; {WHAT_TO_SET}"
 )
+_OLD_ENCODING: Final = (
+    "percent-encoded, but not well-formed XML once decoded: with encode=true FreeSWITCH"
+    " before 1.6 sends what cannot be undone; set encode=textxml or encode=base64 in the"
+    " module's configuration"
+)
 
 
-def read_body(body: bytes) -> dict[str, Any]:
+class Body(NamedTuple):
+    """The document, and whether it came as XML: its variables are always encoded."""
+
+    document: dict[str, Any]
+    is_xml: bool
+
+
+def read_body(body: bytes) -> Body:
     """Return the document; BadCdr's field is `body` and its message says what to do."""
     content = body.removeprefix(b"\xef\xbb\xbf").strip(_PADDING)
     if not content:
@@ -48,25 +61,35 @@ def read_body(body: bytes) -> dict[str, Any]:
     _refuse(_guess_format(content))
 
 
-def _read_value(value: bytes) -> dict[str, Any]:
+def _read_value(value: bytes) -> Body:
     """What stands after `cdr=`, or a body without it."""
     if value.startswith(b"%"):
         return _read_percent(value)
     if value.startswith((b"{", b"<")):
-        return _read_json(value, "not valid JSON")
+        return _read_text(value)
     decoded = _from_base64(value)
     if decoded is None:
-        _refuse("neither JSON nor base64 after cdr=")
-    return _read_json(decoded, "not valid JSON in base64")
+        _refuse("neither JSON, XML nor base64 after cdr=")
+    return _read_text(decoded, " in base64")
 
 
-def _read_percent(value: bytes) -> dict[str, Any]:
+def _read_percent(value: bytes) -> Body:
     # FreeSWITCH writes a space as %20 and a plus as %2B; other form encoders do not.
     decoded = unquote_to_bytes(value.partition(b"&")[0].replace(b"+", b" "))
-    complete = decoded.rstrip(_PADDING).endswith(b"}")
-    return _read_json(
-        decoded, _DOUBLE_ENCODING if complete else "percent-encoded JSON, cut off"
-    )
+    decoded = decoded.strip(_PADDING)
+    if decoded.startswith(b"<"):
+        whole = decoded.endswith(b"</cdr>")
+        reason = _OLD_ENCODING if whole else "percent-encoded XML, cut off"
+        return Body(read_xml(decoded, reason), is_xml=True)
+    whole = decoded.endswith(b"}")
+    reason = _DOUBLE_ENCODING if whole else "percent-encoded JSON, cut off"
+    return Body(_read_json(decoded, reason), is_xml=False)
+
+
+def _read_text(text: bytes, where: str = "") -> Body:
+    if text.startswith(b"<"):
+        return Body(read_xml(text, f"not well-formed XML{where}"), is_xml=True)
+    return Body(_read_json(text, f"not valid JSON{where}"), is_xml=False)
 
 
 def _from_base64(value: bytes) -> bytes | None:
@@ -89,8 +112,6 @@ def _from_base64(value: bytes) -> bytes | None:
 
 
 def _read_json(text: bytes, reason: str) -> dict[str, Any]:
-    if text.startswith(b"<"):
-        _refuse(_guess_format(text))
     try:
         document = json.loads(
             text.strip(_PADDING).decode(),
@@ -129,11 +150,9 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _guess_format(content: bytes) -> str:
-    if content.startswith(b"<"):
-        return "XML (mod_xml_cdr): no adapter reads it yet; use mod_json_cdr"
     if content.partition(b"\n")[0].count(b",") >= 3:
-        return "CSV (mod_cdr_csv): no adapter reads it yet; use mod_json_cdr"
-    return "neither JSON nor a form with cdr="
+        return "CSV (mod_cdr_csv): import it as a file, format freeswitch-csv"
+    return "neither JSON, XML nor a form with cdr="
 
 
 def _refuse(reason: str) -> NoReturn:

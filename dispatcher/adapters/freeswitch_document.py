@@ -1,7 +1,8 @@
 """The values of a FreeSWITCH document (TELECOM.md 1.1), with its quirks taken off.
 
 Texts that may be percent-encoded, numbers that are texts, "0" that means never. Knows
-nothing of a Cdr; refuses what is no text or number by FreeSWITCH's name for it.
+nothing of a Cdr, and does not know JSON from XML but by how variables are encoded.
+Refuses what is no text or number by FreeSWITCH's name for it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
 from dispatcher.adapters.base import BadCdr
-from dispatcher.adapters.freeswitch_body import WHAT_TO_SET
+from dispatcher.adapters.freeswitch_body import WHAT_TO_SET, Body
 from dispatcher.values import FieldError
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ LATEST_US: Final = 253_370_764_799_999_999
 
 _WHOLE: Final = re.compile(r"[0-9]{1,17}")
 _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
+_ONLY_ESCAPES: Final = re.compile(r"(?:%[0-9A-F]{2})++")
+_CUT_OFF: Final = "unexpected end of data"
+# What XML has no way to write; NUL stays, for it is refused.
+_CONTROL: Final = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f]")
 _PLAIN_STAMP: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 _ENCODED_STAMP: Final = re.compile(
     r"\d{4}-\d\d-\d\d%20\d\d%3A\d\d%3A\d\d", re.ASCII | re.IGNORECASE
@@ -31,13 +36,13 @@ _ENCODED_STAMP: Final = re.compile(
 class Document:
     """The document with its quirks taken off; every reader may raise BadCdr."""
 
-    def __init__(self, document: dict[str, Any]) -> None:
-        self.top = document
+    def __init__(self, body: Body) -> None:
+        self.top = document = body.document
         variables = document.get("variables")
         if not isinstance(variables, dict):
             raise BadCdr(FieldError("variables", "required"))
         self._variables = variables
-        self._decode = _value_decoder(variables)
+        self._decode = _value_decoder(variables, is_xml=body.is_xml)
         flow = document.get("callflow")
         flows = flow if isinstance(flow, list) else [flow]
         profiles = [f.get("caller_profile") for f in flows if isinstance(f, dict)]
@@ -99,15 +104,20 @@ def text_of(value: object, field: str) -> str | None:
     """Texts, and numbers that should have been texts; None if empty or unknown."""
     if isinstance(value, bool) or not isinstance(value, (str, int, type(None))):
         raise BadCdr(FieldError(field, "must be text"))
-    return None if value is None or value == "" else str(value)
+    if value is None or value == "":
+        return None
+    return _CONTROL.sub("\ufffd", str(value))
 
 
-def _value_decoder(variables: Mapping[str, Any]) -> Callable[[str], str]:
+def _value_decoder(
+    variables: Mapping[str, Any], *, is_xml: bool
+) -> Callable[[str], str]:
     """How to read the texts in `variables`: as they are, or percent-decoded.
 
     mod_json_cdr's `encode-values` is on by default. The stamps tell: they always hold
-    a space and colons. Without any stamp only texts that read the same either way are
-    accepted. The result raises ValueError where a text cannot be decoded.
+    a space and colons. Without any stamp those of XML are encoded, and of JSON only
+    texts that read the same either way are accepted. The result raises ValueError
+    where a text cannot be decoded.
     """
     stamps = [v for k, v in variables.items() if k.endswith("_stamp")]
     for stamp in stamps:
@@ -115,11 +125,19 @@ def _value_decoder(variables: Mapping[str, Any]) -> Callable[[str], str]:
             return str
         if isinstance(stamp, str) and _ENCODED_STAMP.fullmatch(stamp):
             return _percent_decoded
-    return _same_either_way
+    return _percent_decoded if is_xml else _same_either_way
 
 
 def _percent_decoded(text: str) -> str:
-    return unquote_to_bytes(text).decode()
+    decoded = unquote_to_bytes(text)
+    try:
+        return decoded.decode()
+    except UnicodeDecodeError as error:
+        # FreeSWITCH reserves a byte too little for JSON's: of a text that is nothing
+        # but escapes, a name in Greek for one, the last escape is missing.
+        if error.reason != _CUT_OFF or not _ONLY_ESCAPES.fullmatch(text):
+            raise
+        return decoded[: error.start].decode() + "\ufffd"
 
 
 def _same_either_way(text: str) -> str:
