@@ -59,10 +59,13 @@ class Read(NamedTuple):
 
     `raw` is what an administrator is shown beside it, and what could be read again:
     a record's own bytes where many came together. Empty: there is nothing but the Cdr.
+    `is_excerpt`: it was made from an excerpt of what the PBX tells elsewhere, so that of
+    a uid that is known it is a duplicate, whatever is in it.
     """
 
     cdr: Cdr
     raw: bytes = b""
+    is_excerpt: bool = False
 
 
 PLAIN: Final = SourceRules()

@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dispatcher.adapters.base import PLAIN, MappedFormat
+from dispatcher.adapters.freeswitch_csv import MasterCsv
+from dispatcher.adapters.freeswitch_files import Documents
 
 if TYPE_CHECKING:
     from dispatcher.adapters.base import FileFormat
     from dispatcher.values import SourceRules
 
-FORMATS: Final[dict[str, FileFormat]] = {}
+FORMATS: Final[dict[str, FileFormat]] = {
+    "freeswitch-csv": MasterCsv(),
+    "freeswitch-json": Documents("freeswitch-json"),
+    "freeswitch-xml": Documents("freeswitch-xml"),
+}
 
 
 def file_format(name: str, rules: SourceRules = PLAIN) -> FileFormat | None:

@@ -340,7 +340,7 @@ def _is_new(row: _CdrRow, holder: _Known | None) -> bool:
 
 def _revise(intake: _Intake, known: _Known, row: _CdrRow, read: Read) -> bool:
     """Keeps other content of a known uid. False: nothing new in it."""
-    if row.content_hash == known.content_hash:
+    if read.is_excerpt or row.content_hash == known.content_hash:
         return False
     if StoredCdr.objects.select_for_update().filter(pk=known.id).first() is None:
         return False  # deleted meanwhile, and its uid known
