@@ -132,7 +132,7 @@ def _to_cdr(leg: _Leg, session: str | None, rules: SourceRules) -> Cdr:
     disposition = DISPOSITIONS.get((fields.text("disposition") or "").upper())
     moments = _moments(fields, rules, is_answered=disposition == "answered")
     talked = fields.whole("billsec")
-    mark = {"clock_change": moments.mark} if moments.mark else {}
+    mark = {"clock": moments.mark} if moments.mark else {}
     return to_cdr(
         {
             "uid": _uid(fields, leg.place),
@@ -149,7 +149,7 @@ def _to_cdr(leg: _Leg, session: str | None, rules: SourceRules) -> Cdr:
             **_ways(fields),
             **_parties(fields, is_answered=disposition == "answered"),
             "recordings": _recordings(fields),
-            "extra": {"grandstream": _kept(leg.fields), **mark},
+            "extra": {"grandstream": {**_kept(leg.fields), **mark}},
         },
         NAMES,
     )

@@ -146,8 +146,10 @@ def _to_cdr(record: object, rules: SourceRules) -> Cdr:
             **_timing(fields, rules),
             **_parties(fields),
             "extra": {
-                "yeastar": kept(record, without=_ELSEWHERE),
-                **_mark(fields, rules),
+                "yeastar": {
+                    **kept(record, without=_ELSEWHERE),
+                    **_mark(fields, rules),
+                }
             },
         },
         NAMES,
@@ -222,7 +224,7 @@ def _start(fields: Fields, rules: SourceRules) -> tuple[dt.datetime, str]:
 
 def _mark(fields: Fields, rules: SourceRules) -> dict[str, str]:
     _, mark = _start(fields, rules)
-    return {"clock_change": mark} if mark else {}
+    return {"clock": mark} if mark else {}
 
 
 def _timing(fields: Fields, rules: SourceRules) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def test_times_of_the_hour_that_comes_twice_are_told_apart_by_the_others(row):
 
     assert cdr.started_at.isoformat() == "2026-10-25T01:59:50+00:00"
     assert cdr.ended_at.isoformat() == "2026-10-25T02:00:40+00:00"
-    assert cdr.extra["clock_change"] == "resolved"
+    assert cdr.extra["grandstream"]["clock"] == "resolved"
 
 
 @pytest.mark.parametrize("never", ["", "0000-00-00 00:00:00", None])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.adapters import json_items
-from dispatcher.adapters.base import Read, Undecodable
+from dispatcher.adapters.base import BadCdr, Read, Undecodable
 from dispatcher.adapters.registry import ADAPTERS
 from dispatcher.values import SourceRules
 
@@ -114,10 +114,15 @@ def test_depth_up_to_what_can_be_decoded_is_read_or_kept(name):
 
 @every_adapter
 def test_no_more_records_are_looked_at_than_a_request_may_bring(name, monkeypatch):
-    seen = []
-    monkeypatch.setattr(json_items, "undecodable", lambda bad, _: seen.append(bad))
+    seen: list[object] = []
+    refuse = json_items.undecodable
 
-    [item] = ADAPTERS[name].decode(b"[" + b"{}," * 33_000 + b"{}]", rules=RULES)
+    def counted(bad: BadCdr, body: bytes) -> Undecodable:
+        seen.append(bad)
+        return refuse(bad, body)
 
-    assert item is None
+    monkeypatch.setattr(json_items, "undecodable", counted)
+
+    ADAPTERS[name].decode(b"[" + b"{}," * 33_000 + b"{}]", rules=RULES)
+
     assert len(seen) == 1

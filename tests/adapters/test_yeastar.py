@@ -52,7 +52,7 @@ def test_an_hour_that_comes_twice_is_marked(report):
     cdr = decode({**report, "timestart": "2026-10-25 02:30:00"})
 
     assert cdr.started_at.isoformat() == "2026-10-25T00:30:00+00:00"
-    assert cdr.extra["clock_change"] == "ambiguous"
+    assert cdr.extra["yeastar"]["clock"] == "ambiguous"
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ def test_it_describes_every_documented_path():
         "GET /api/v1/cdrs/{uid}",
         "GET /rest-api/cdr/{cdr_id}",
         "POST /ingest/{pbx}/{tenant}",
+        "POST /ingest/{pbx}/{tenant}/{source}",
         "GET /api/v1/webhooks",
         "POST /api/v1/webhooks",
         "GET /api/v1/webhooks/{webhook_id}",

@@ -20,6 +20,9 @@ from tests.api.conftest import record
 SINCE = {"since": "2026-11-20T10:00:00Z"}
 HOOK = {"url": "https://receiver.example/"}
 
+# Which PBX is asked by which method; each tenant has a source of its name.
+PBXS = {"POST": "freeswitch", "GET": "yeastar", "PUT": "kazoo"}
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -63,6 +66,19 @@ def _lately() -> str:
     return f"startTime={start}&endTime={end}"
 
 
+def _handed_over() -> dict[str, Row]:
+    """A source is named within its tenant, so that only the tenant can be foreign."""
+    found = {}
+    for method, pbx in PBXS.items():
+        for route, name in (("", ""), ("/{source}", f"/{pbx}")):
+            found[f"{method} /ingest/{{pbx}}/{{tenant}}{route}"] = _row(
+                "ingest",
+                Ask(f"/ingest/{pbx}/{{tenant}}{name}", {}),
+                Ask(f"/ingest/no-such-pbx/{{tenant}}{name}", {}),
+            )
+    return found
+
+
 def rows() -> dict[str, Row]:
     """Route to row, of every route that takes a token."""
     hook, delivery = "/api/v1/webhooks/{webhook}", "/api/v1/deliveries/{delivery}"
@@ -76,11 +92,7 @@ def rows() -> dict[str, Row]:
         "GET /rest-api/cdr/{cdr_id}": _row(
             "read", "/rest-api/cdr/{cdr}", "/rest-api/cdr/{cdr}?tenant={tenant}"
         ),
-        "POST /ingest/{pbx}/{tenant}": _row(
-            "ingest",
-            Ask("/ingest/freeswitch/{tenant}", {}),
-            Ask("/ingest/no-such-pbx/{tenant}", {}),
-        ),
+        **_handed_over(),
         "GET /api/v1/webhooks": _row("read", "/api/v1/webhooks?tenant={tenant}"),
         "POST /api/v1/webhooks": _row(
             "manage",

@@ -26,6 +26,7 @@ from dispatcher.models import (
     Delivery,
     Partner,
     Replay,
+    Source,
     StoredCdr,
     Tenant,
     Webhook,
@@ -51,7 +52,11 @@ _LITERALS: Final = re.compile(r"'[^']*'|\b[0-9a-f]{32}\b|\b\d+\b")
 
 @pytest.fixture
 def world(db: None) -> World:
-    return make_world()
+    made = make_world()
+    for tenant in Tenant.objects.all():
+        for pbx in api_rows.PBXS.values():
+            Source.objects.create(tenant=tenant, name=pbx, pbx=pbx)
+    return made
 
 
 @pytest.fixture(autouse=True)
