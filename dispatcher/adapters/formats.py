@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from dispatcher.adapters.base import PLAIN, MappedFormat
 from dispatcher.adapters.freeswitch_csv import MasterCsv
 from dispatcher.adapters.freeswitch_files import Documents
+from dispatcher.adapters.generic_file import MappedFile
 
 if TYPE_CHECKING:
     from dispatcher.adapters.base import FileFormat
@@ -16,6 +17,9 @@ FORMATS: Final[dict[str, FileFormat]] = {
     "freeswitch-csv": MasterCsv(),
     "freeswitch-json": Documents("freeswitch-json"),
     "freeswitch-xml": Documents("freeswitch-xml"),
+    "3cx": MappedFile("3cx", "3cx", preset="3cx"),
+    "cucm": MappedFile("cucm", "cucm", preset="cucm"),
+    "generic": MappedFile("generic", "generic"),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from dispatcher.adapters.freeswitch import FreeSwitch
+from dispatcher.adapters.generic import Generic
 from dispatcher.adapters.grandstream import Grandstream
 from dispatcher.adapters.kazoo import Kazoo
 from dispatcher.adapters.webex import Webex
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 ADAPTERS: Final[dict[str, Adapter]] = {
     "freeswitch": FreeSwitch(),
+    "generic": Generic(),
     "grandstream": Grandstream(),
     "kazoo": Kazoo(),
     "webex": Webex(),
