@@ -74,7 +74,8 @@ def mappings(draw: Any) -> dict[str, Any]:
             },
         ),
     }
-    return mapping | draw(st.fixed_dictionaries({}, optional=options))
+    mapping |= draw(st.fixed_dictionaries({}, optional=options))
+    return mapping
 
 
 values = st.recursive(
