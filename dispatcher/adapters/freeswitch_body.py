@@ -20,7 +20,8 @@ from dispatcher.adapters.base import BadCdr
 from dispatcher.adapters.freeswitch_xml import read_xml
 from dispatcher.values import FieldError
 
-MARK: Final = b"cdr="
+# `cdr`, which FreeSWITCH sends alone; those who pass it on put their own before it.
+_FIELD: Final = re.compile(rb"(?:[\w.-]{1,50}=[^&=]{0,500}&){0,10}cdr=")
 # Older releases wrote one `callflow` object per caller profile instead of a list.
 REPEATABLE_KEY: Final = "callflow"
 
@@ -54,8 +55,8 @@ def read_body(body: bytes) -> Body:
     content = body.removeprefix(b"\xef\xbb\xbf").strip(_PADDING)
     if not content:
         _refuse("empty")
-    if content.startswith(MARK):
-        return _read_value(content.removeprefix(MARK).lstrip(_PADDING))
+    if field := _FIELD.match(content):
+        return _read_value(content[field.end() :].lstrip(_PADDING))
     if content.startswith((b"{", b"%", b"<")) or _from_base64(content) is not None:
         return _read_value(content)
     _refuse(_guess_format(content))
@@ -150,8 +151,12 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _guess_format(content: bytes) -> str:
-    if content.partition(b"\n")[0].count(b",") >= 3:
+    if content.startswith(b'"') and content.partition(b"\n")[0].count(b",") >= 3:
         return "CSV (mod_cdr_csv): import it as a file, format freeswitch-csv"
+    if content.startswith(b"["):
+        return "a list: hand over one leg at a time, as FreeSWITCH does"
+    if content.startswith(b"\x1f\x8b"):
+        return "compressed (gzip): FreeSWITCH sends its records as they are"
     return "neither JSON, XML nor a form with cdr="
 
 

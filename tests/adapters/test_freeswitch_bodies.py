@@ -79,8 +79,9 @@ def test_a_form_gives_what_raw_json_gives(sample):
         lambda json_: base64.b64encode(json_),
         lambda json_: b"\xef\xbb\xbf \r\n" + json_ + b"\r\n\0",
         lambda json_: b"\n cdr=\n" + json_,
+        lambda json_: b"uuid=a_1&cdr=" + quote(json_).encode(),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 @pytest.mark.parametrize(
     "inner",
@@ -176,7 +177,9 @@ def test_the_first_of_several_callflows_is_the_newest(plain):
         (b"cdr=eyJhb", "body: neither JSON, XML nor base64 after cdr="),
         (b"cdr=hello", "body: neither JSON, XML nor base64 after cdr="),
         (b"hello", "body: neither JSON, XML nor a form with cdr="),
-        (b"[]", "body: neither JSON, XML nor a form with cdr="),
+        (b'[{"a":1},2,3,4]', "body: a list: hand over one leg at a time"),
+        (b"\x1f\x8b\x08,,,,", "body: compressed (gzip)"),
+        (b"a=cdr=hello", "body: neither JSON, XML nor a form with cdr="),
         (b"<cdr/>", "variables: required"),
         (b"cdr=<?xml?>", "body: not well-formed XML (XML declaration"),
         (b"cdr=PD94bWw/Pg==", "body: not well-formed XML in base64 (XML declaration"),
