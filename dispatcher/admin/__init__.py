@@ -28,6 +28,7 @@ PAGES: Final = (
     "quarantine",
     "replays",
     "schedules",
+    "sources",
     "tenancy",
     "tokens",
     "webhooks",

@@ -27,6 +27,7 @@ _GROUPS: Final = (
             ("Replays", "replay", "dispatcher.replay"),
             ("Integrations", "extension", "dispatcher.integration"),
             ("Call summaries", "summarize", "dispatcher.callsummary"),
+            ("Sources", "input", "dispatcher.source"),
             ("Quarantine", "report", "dispatcher.quarantinedrecord"),
         ),
     ),

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import time
-from typing import TYPE_CHECKING
 from uuid import UUID
-
-if TYPE_CHECKING:
-    import datetime as dt
 
 
 def uuid7() -> UUID:
@@ -26,3 +23,9 @@ def first_id_at(moment: dt.datetime) -> UUID:
     """
     milliseconds = max(0, int(moment.timestamp() * 1000))
     return UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62)
+
+
+def moment_of(key: UUID) -> dt.datetime:
+    """When an id of version 7 was made, to the millisecond, in UTC."""
+    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    return epoch + dt.timedelta(milliseconds=key.int >> 80)

@@ -28,11 +28,14 @@ from dispatcher.models import (
     OwedCdr,
     Partner,
     QuarantinedRecord,
+    RawRecord,
     Replay,
+    Source,
     StoredCdr,
     Tenant,
     Webhook,
 )
+from dispatcher.models.source import packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Set
@@ -127,9 +130,19 @@ def _calls(world: World, tenant: Tenant) -> None:
         accepted_at=now,
     )
     world.put(name, cdr)
+    source = Source.objects.create(
+        tenant=tenant,
+        name=f"{name}-switch",
+        pbx="freeswitch",
+        secret=f"{name}-secret",
+        connection=f"postgresql://{name}:{name}-password@db.example/",
+    )
+    world.put(name, source)
+    RawRecord.objects.create(cdr=cdr, source=source, packed=packed(name.encode()))
     record_of_nothing = QuarantinedRecord.objects.create(
         tenant=tenant,
         source=f"{name}-pbx",
+        from_source=source,
         reason=f"{name}: no XML",
         body=name.encode(),
         digest=name,

@@ -24,6 +24,7 @@ from dispatcher.models import (
     Partner,
     QuarantinedRecord,
     Replay,
+    Source,
     StoredCdr,
     Tenant,
     Webhook,
@@ -58,6 +59,7 @@ SHARED: tuple[type[Any], ...] = (
     CallSummary,
     Replay,
     ApiToken,
+    Source,
 )
 
 # With the pages that not every member has.
@@ -190,12 +192,12 @@ def test_a_user_without_membership_is_told_why_there_is_nothing(world: World) ->
         (
             "partner viewer",
             {"Overview", "Balance", "Deliveries", "CDRs", "Webhooks", "Quarantine", "Tenants",
-             "Replays", "Partners", "API tokens", "Call summaries"},
+             "Replays", "Partners", "Sources", "API tokens", "Call summaries"},
         ),
         (
             "tenant administrator",
             {"Overview", "Balance", "Deliveries", "CDRs", "Webhooks", "Quarantine", "Tenants",
-             "Replays", "API tokens", "Call summaries", "Integrations", "Audit log"},
+             "Replays", "Sources", "API tokens", "Call summaries", "Integrations", "Audit log"},
         ),
         ("staff without membership", {"Overview"}),
     ],
@@ -308,6 +310,10 @@ WRITES = (
     "dispatcher/tenant/{tenant}/delete/",
     "dispatcher/callsummary/{summary}/start-again/",
     "dispatcher/integration/add/",
+    "dispatcher/source/add/",
+    "dispatcher/source/{source}/change/",
+    "dispatcher/source/{source}/delete/",
+    "dispatcher/source/{source}/token/",
 )
 
 
@@ -317,6 +323,7 @@ def test_a_viewers_writes_are_refused(role: str, world: World) -> None:
     models = {"webhook": Webhook, "delivery": Delivery, "tenant": Tenant}
     keys = {name: world.of(model, "acme").pk for name, model in models.items()}
     keys["replay"] = world.of(Replay, "acme").pk
+    keys["source"] = world.of(Source, "acme").pk
     keys["summary"] = world.of(CallSummary, "acme").pk
 
     for write in WRITES:

@@ -19,6 +19,7 @@ OWNED = {
     "dispatcher.ApiToken",
     "dispatcher.AuditEntry",
     "dispatcher.Replay",
+    "dispatcher.Source",
 }
 # Pages that are for operators alone.
 OPERATORS = {
@@ -49,6 +50,12 @@ OWN = {
         "<uuid:replay_id>/cancel/",
         "<uuid:replay_id>/pause/",
         "<uuid:replay_id>/resume/",
+    },
+    "dispatcher.Source": {
+        "<uuid:source_id>/connect/",
+        "<uuid:source_id>/light/",
+        "<uuid:source_id>/token/",
+        "<uuid:source_id>/token/<uuid:token_id>/revoke/",
     },
     "dispatcher.Tenant": {"<uuid:tenant_id>/erase/"},
     "dispatcher.Webhook": {
