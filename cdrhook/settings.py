@@ -401,6 +401,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60, "queue": "slow"},
     },
+    "watch-sources": {
+        "task": "dispatcher.watch_sources",
+        "schedule": 60.0,
+        "options": {"expires": 60, "queue": "slow"},
+    },
     "sweep-summaries": {
         "task": "dispatcher.sweep_summaries",
         "schedule": 2.0,

@@ -5,6 +5,7 @@ Never raises: without the broker nothing is lost, only later (the sweep finds it
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,6 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Iterable
     from uuid import UUID
 
@@ -28,6 +28,11 @@ REST_SECONDS: Final = 5.0
 ALIVE_SECONDS: Final = 10
 WORKERS_KEY: Final = "cdrhook:workers"
 BEAT_KEY: Final = "cdrhook:beat"
+WATCH_KEY: Final = "cdrhook:watch"
+# Between two rounds; longer, and the time between them was not watched.
+LONGEST_PAUSE_SECONDS: Final = 150.0
+# How far processes' clocks may be apart.
+CLOCK_MARGIN_SECONDS: Final = 30.0
 
 # Messages of a queue that is not read; a worker takes thousands a second.
 FULL: Final = 5000
@@ -148,3 +153,23 @@ def signs_of_life() -> dict[str, bool]:
     except RedisError:
         return dead
     return {"broker": True, "workers": bool(workers), "beat": bool(beat)}
+
+
+def watched_since(now: dt.datetime) -> dt.datetime | None:
+    """Notes a round over the sources; since when they have been made without a pause.
+
+    Begins anew after a pause, or where the clock was set. None: the broker is away.
+    """
+    if is_away():
+        return None
+    at = now.timestamp()
+    try:
+        since, _, last = str(client().get(WATCH_KEY) or b"", "ascii").partition(" ")
+        paused = at - float(last or "-inf")
+        if not -CLOCK_MARGIN_SECONDS <= paused <= LONGEST_PAUSE_SECONDS:
+            since = repr(at)
+        client().set(WATCH_KEY, f"{since} {at!r}", ex=3600)
+    except RedisError as error:
+        note_error(error)
+        return None
+    return now - dt.timedelta(seconds=max(0.0, at - float(since)))

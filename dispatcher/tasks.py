@@ -39,7 +39,7 @@ from redis.exceptions import RedisError
 from dispatcher import broker
 from dispatcher.models import Tenant, Webhook
 from dispatcher.models.tenancy import EXTERNAL_ID_PATTERN
-from dispatcher.pipeline import hand_over, held, notify, probes, replay
+from dispatcher.pipeline import hand_over, held, notify, probes, replay, silence
 from dispatcher.pipeline import retain as retention
 from dispatcher.pipeline import summarise as summarising
 from dispatcher.pipeline.accept import StorageUnavailable
@@ -328,6 +328,15 @@ def sweep_summaries() -> None:
 def sum_up_tallies() -> None:
     """Makes one row an hour of what was counted request by request."""
     sum_up(pause=_rest)
+
+
+@shared_task(name="dispatcher.watch_sources")
+def watch_sources() -> None:
+    """Notices sources that are silent, and those that are heard of again."""
+    now = utc_now()
+    since = broker.watched_since(now)
+    if since is not None:
+        silence.watch(now, watched_since=since)
 
 
 # The worker process ---------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Notices: what operators were told of webhooks' health, or could not be. Read-only."""
+"""Notices: what operators were told of webhooks and sources, or could not be. Read-only."""
 
 from __future__ import annotations
 
@@ -24,32 +24,29 @@ class NoticeAdmin(ReadOnlyAdmin):
     """The operators' alone, newest first."""
 
     page_template = "admin/dispatcher/notice/page.html"
-    list_display = ("what", "webhook_page", "happened", "channel", "told", "error")
+    list_display = ("what", "subject", "happened", "channel", "told", "error")
     list_filter: ClassVar = ["kind", "channel"]
     ordering = ("-id",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Notice]:
-        """With their webhooks."""
+        """With their webhooks and sources."""
         notices: QuerySet[Notice] = super().get_queryset(request)
-        return notices.select_related("webhook")
+        return notices.select_related("webhook", "source__tenant")
 
     @admin.display(description="Notice")
     def what(self, notice: Notice) -> SafeString:
         """Down or back, with a link to the notice's page."""
         return format_html('<a href="{}">{}</a>', page_of(notice), kind_label(notice))
 
-    @admin.display(description="Webhook")
-    def webhook_page(self, notice: Notice) -> SafeString:
-        """Its URL, with a link to its page."""
-        return format_html(
-            '<a class="cdr-break" href="{}">{}</a>',
-            page_of(notice.webhook),
-            notice.webhook.url,
-        )
+    @admin.display(description="Of")
+    def subject(self, notice: Notice) -> SafeString:
+        """The webhook's URL or the source's name, with a link to its page."""
+        _, name, page = subject_of(notice)
+        return format_html('<a class="cdr-break" href="{}">{}</a>', page, name)
 
     @admin.display(description="Happened")
     def happened(self, notice: Notice) -> str:
-        """When the webhook went down, or was back."""
+        """When it went down or was silent, or was back."""
         return both(notice.happened_at, timezone.now())
 
     @admin.display(description="Told")
@@ -64,7 +61,7 @@ class NoticeAdmin(ReadOnlyAdmin):
             "name": obj.get_kind_display(),
             "notice": obj,
             "what": kind_label(obj),
-            "webhook_page": page_of(obj.webhook),
+            "subject": subject_of(obj),
             "happened": both(obj.happened_at, timezone.now()),
             "told": told(obj),
             "details": [
@@ -73,9 +70,18 @@ class NoticeAdmin(ReadOnlyAdmin):
         }
 
 
+def subject_of(notice: Notice) -> tuple[str, str, str]:
+    """What it is of: Webhook or Source, its name, and its page."""
+    if notice.webhook is not None:
+        return "Webhook", notice.webhook.url, page_of(notice.webhook)
+    assert notice.source is not None  # noqa: S101  notice_of_one
+    source = notice.source
+    return "Source", f"{source.name} of {source.tenant}", page_of(source)
+
+
 def kind_label(notice: Notice) -> SafeString:
-    """Down or back, in its colour."""
-    colour = "bad" if notice.kind == "down" else "good"
+    """Down or back, silent or heard of, in its colour."""
+    colour = "bad" if notice.kind in {"down", "silent"} else "good"
     return label(notice.get_kind_display(), colour)
 
 

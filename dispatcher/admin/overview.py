@@ -23,7 +23,13 @@ from dispatcher.admin.unbundled import (
     count_unbundled,
     webhooks_with_unbundled,
 )
-from dispatcher.models import Delivery, Integration, QuarantinedRecord, Webhook
+from dispatcher.models import (
+    Delivery,
+    Integration,
+    QuarantinedRecord,
+    Source,
+    Webhook,
+)
 from dispatcher.models.ids import first_id_at
 from dispatcher.pipeline import integrate
 
@@ -66,6 +72,7 @@ def overview(scope: Scope, now: dt.datetime) -> dict[str, Any]:
         "troubled": _troubled(scope, now),
         "failures": _failures(scope, now),
         "stopped": _stopped(scope),
+        "silent": _silent(scope, now),
     }
 
 
@@ -172,6 +179,26 @@ def _stopped(scope: Scope) -> list[dict[str, str]]:
         }
         for row in rows
         if standing[row.pk].in_force
+    ]
+
+
+def _silent(scope: Scope, now: dt.datetime) -> list[dict[str, Any]]:
+    """Sources that have been silent for longer than is usual."""
+    silent = (
+        Source.objects.filter(scope.rows("tenant"), silent_since__isnull=False)
+        .select_related("tenant")
+        .defer("secret", "connection")
+        .order_by("-silent_since")[:LISTED]
+    )
+    return [
+        {
+            "page": page_of(source),
+            "name": source.name,
+            "tenant": str(source.tenant),
+            "pbx": source.pbx,
+            "since": both(source.silent_since, now),
+        }
+        for source in silent
     ]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Subquery, UUIDField
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from django.utils import timezone
@@ -87,7 +87,7 @@ class SourceAdmin(ScopedAdmin, ModelAdmin):
         rows: QuerySet[Source] = super().get_queryset(request)
         last = RawRecord.objects.filter(source=OuterRef("pk")).order_by("-cdr_id")
         return rows.select_related("tenant").annotate(
-            last_id=Subquery(last.values("cdr_id")[:1])
+            last_id=Subquery(last.values("cdr_id")[:1], output_field=UUIDField())
         )
 
     def get_urls(self) -> list[URLPattern]:

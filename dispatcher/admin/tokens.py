@@ -11,9 +11,11 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.html import format_html
 
 from dispatcher.admin.labels import label
-from dispatcher.admin.moments import both
+from dispatcher.admin.moments import UNKNOWN, both
+from dispatcher.admin.readonly import page_of
 from dispatcher.admin.scope import OwnedForm, ScopedAdmin, scope_of
 from dispatcher.admin.unfolded import CheckboxesWidget, ModelAdmin
 from dispatcher.models import ApiToken
@@ -85,6 +87,7 @@ class TokenAdmin(ScopedAdmin, ModelAdmin):
         "token",
         "name",
         "owner",
+        "of_source",
         "scope_labels",
         "state",
         "last_used",
@@ -92,7 +95,7 @@ class TokenAdmin(ScopedAdmin, ModelAdmin):
         "created",
     )
     list_display_links = None
-    list_select_related = ("tenant", "partner")
+    list_select_related = ("tenant", "partner", "source")
     list_filter = ("can_ingest", "can_read", "can_manage")
     search_fields = ("name", "hint", "tenant__external_id", "partner__name")
     search_help_text = "Name, last four characters, tenant, partner"
@@ -158,6 +161,14 @@ class TokenAdmin(ScopedAdmin, ModelAdmin):
         if token.tenant is not None:
             return f"tenant {token.tenant}"
         return f"partner {token.partner}"
+
+    @admin.display(description="Source")
+    def of_source(self, token: ApiToken) -> SafeString | str:
+        """The one that it is good for, where it is not good for all of its owner's."""
+        if token.source is None:
+            return UNKNOWN
+        address, name = page_of(token.source), token.source.name
+        return format_html('<a class="cdr-link" href="{}">{}</a>', address, name)
 
     @admin.display(description="Scopes")
     def scope_labels(self, token: ApiToken) -> str:

@@ -18,8 +18,9 @@ import structlog
 from django.conf import settings
 from django.db.models import Min
 
-from dispatcher.models import Delivery, Notice, Webhook
+from dispatcher.models import Delivery, Webhook
 from dispatcher.models.bulk import update_rows
+from dispatcher.pipeline.notices import leave_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -125,9 +126,9 @@ def write(healths: Iterable[Health], now: dt.datetime) -> None:
             continue
         if one.was == OK:
             one.failing_since = _first_failure(one, now)
-            _leave_word(one.webhook_id, "down", now, _why_down(one))
+            leave_word("down", now, _why_down(one), webhook_id=one.webhook_id)
         elif one.health == OK:
-            _leave_word(one.webhook_id, "back", now, _outage(one))
+            leave_word("back", now, _outage(one), webhook_id=one.webhook_id)
             one.down_since = None
         values = [getattr(one, name) for name in _COLUMNS]
         update_rows(Webhook, _COLUMNS, [(one.webhook_id, *values)])
@@ -148,32 +149,11 @@ def is_back(webhook: Webhook, now: dt.datetime) -> None:
     details = _outage(webhook)
     webhook.health, webhook.down_since, webhook.failures_in_a_row = OK, None, 0
     webhook.save(update_fields=["health", "down_since", "failures_in_a_row"])
-    _leave_word(webhook.pk, "back", now, details)
+    leave_word("back", now, details, webhook_id=webhook.pk)
     log.info("webhook.health", webhook=str(webhook.pk), was=RECOVERING, now=OK)
 
 
 # What operators are told ------------------------------------------------------------
-
-
-def _leave_word(
-    webhook_id: UUID, kind: str, now: dt.datetime, details: dict[str, Any]
-) -> None:
-    channels = {
-        "email": settings.CDRHOOK_OPERATIONS_EMAILS,
-        "webhook": settings.CDRHOOK_OPERATIONS_WEBHOOK,
-    }
-    Notice.objects.bulk_create(
-        Notice(
-            webhook_id=webhook_id,
-            kind=kind,
-            channel=channel,
-            happened_at=now,
-            details=details,
-            next_attempt_at=now,
-        )
-        for channel, is_wanted in channels.items()
-        if is_wanted
-    )
 
 
 def _why_down(one: Health) -> dict[str, Any]:

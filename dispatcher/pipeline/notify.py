@@ -1,7 +1,7 @@
-"""Tells operators of webhooks that went down or are back: by e-mail, and by webhook.
+"""Tells operators of webhooks that went down, of sources that are silent, and that they
+are back: by e-mail, and by webhook.
 
-Sends the notices that a change of health has written; decides nothing about health. A
-notice is tried for about a day. Whoever sends it died before it could say so: it is
+Sends the notices that a change has written; decides nothing about health. A notice is tried for about a day. Whoever sends it died before it could say so: it is
 sent again, with the same id.
 """
 
@@ -11,17 +11,16 @@ import datetime as dt
 import json
 from dataclasses import dataclass
 from smtplib import SMTPException
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import close_old_connections, connection, transaction
 from django.db.models import Q
-from django.urls import reverse
 
 from dispatcher.models import Notice
+from dispatcher.pipeline import wording
 from dispatcher.pipeline.outbound import send_out
 from dispatcher.values import Outgoing, RenderedRequest
 
@@ -43,7 +42,6 @@ FIRST_WAIT: Final = dt.timedelta(seconds=30)
 LONGEST_WAIT: Final = dt.timedelta(hours=1)
 # With these waits, a day and some hours.
 MOST_TRIES: Final = 32
-_WORDS: Final = {"down": "went down", "back": "is back"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ def _take(now: dt.datetime) -> list[Notice]:
             of=("self",),
             skip_locked=connection.features.has_select_for_update_skip_locked,
         ).filter(_due(now))
-        owner = ("webhook", "webhook__tenant", "webhook__partner")
+        owner = ("webhook__tenant", "webhook__partner", "source__tenant")
         found = list(
             due.select_related(*owner).order_by("channel", "id")[:MOST_TOGETHER]
         )
@@ -132,7 +130,8 @@ def _note(told: _Told, now: dt.datetime) -> None:
         say(
             "notice.told",
             notice=str(one.pk),
-            webhook=str(one.webhook_id),
+            webhook=str(one.webhook_id) if one.webhook_id else None,
+            source=str(one.source_id) if one.source_id else None,
             kind=one.kind,
             channel=one.channel,
             tries=one.tries,
@@ -158,8 +157,8 @@ def _by_email(notices: Sequence[Notice]) -> str:
     if not settings.CDRHOOK_OPERATIONS_EMAILS:
         return "CDRHOOK_OPERATIONS_EMAILS is empty"
     message = EmailMessage(
-        subject=f"[cdrhook] {_subject(notices)}",
-        body="\n\n".join(_paragraph(one) for one in notices) + "\n",
+        subject=f"[cdrhook] {wording.subject(notices)}",
+        body="\n\n".join(wording.paragraph(one) for one in notices) + "\n",
         to=settings.CDRHOOK_OPERATIONS_EMAILS,
         # A repeat after a crash is seen to be one.
         headers={"Message-ID": f"<{notices[0].pk}@cdrhook>"},
@@ -169,29 +168,6 @@ def _by_email(notices: Sequence[Notice]) -> str:
     except (OSError, SMTPException, ValueError) as error:
         return f"the e-mail was not taken: {error}"
     return ""
-
-
-def _subject(notices: Sequence[Notice]) -> str:
-    if len(notices) == 1:
-        only = notices[0]
-        host = urlsplit(only.webhook.url).hostname
-        return f"webhook of {_owner(only)} at {host} {_WORDS[only.kind]}"
-    counts = {kind: sum(one.kind == kind for one in notices) for kind in _WORDS}
-    parts = [f"{n} {_MANY[kind]}" for kind, n in counts.items() if n]
-    return f"webhooks: {', '.join(parts)}"
-
-
-_MANY: Final = {"down": "went down", "back": "are back"}
-
-
-def _paragraph(notice: Notice) -> str:
-    lines = [
-        f"The webhook of {_owner(notice)} to {_url(notice)} {_WORDS[notice.kind]}"
-        f" at {notice.happened_at:%Y-%m-%d %H:%M:%S} UTC.",
-        *(f"{name.replace('_', ' ')}: {value}" for name, value in _details(notice)),
-        _page(notice),
-    ]
-    return "\n".join(lines)
 
 
 # By webhook ---------------------------------------------------------------------------
@@ -210,47 +186,10 @@ def _by_webhook(notice: Notice) -> str:
             request=RenderedRequest(
                 method="POST",
                 content_type="application/json",
-                body=json.dumps(_event(notice)).encode(),
+                body=json.dumps(wording.event(notice)).encode(),
             ),
             secrets=(secret,) if secret else (),
             also_accept=frozenset({202, 204}),
         )
     )
     return "" if outcome.verdict == "delivered" else outcome.error
-
-
-def _event(notice: Notice) -> dict[str, Any]:
-    tenant, partner = notice.webhook.tenant, notice.webhook.partner
-    return {
-        "type": f"webhook.{notice.kind}",
-        "timestamp": notice.happened_at.isoformat(),
-        "data": {
-            "webhook": str(notice.webhook_id),
-            "url": _url(notice),
-            "tenant": tenant.external_id if tenant is not None else None,
-            "partner": str(partner.pk) if partner is not None else None,
-            "page": _page(notice),
-            **dict(_details(notice)),
-        },
-    }
-
-
-# What both say --------------------------------------------------------------------------
-
-
-def _owner(notice: Notice) -> str:
-    return str(notice.webhook.tenant or notice.webhook.partner)
-
-
-def _url(notice: Notice) -> str:
-    """Without its query, which may hold a key."""
-    return urlsplit(notice.webhook.url)._replace(query="", fragment="").geturl()
-
-
-def _details(notice: Notice) -> list[tuple[str, Any]]:
-    return [(str(name), value) for name, value in notice.details.items() if value]
-
-
-def _page(notice: Notice) -> str:
-    page = reverse("admin:dispatcher_webhook_change", args=[notice.webhook_id])
-    return f"{settings.PUBLIC_URL}{page}"

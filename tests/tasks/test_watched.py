@@ -1,0 +1,42 @@
+"""Since when sources have been watched: what a paused or set clock does to it."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from dispatcher import broker
+
+pytestmark = pytest.mark.usefixtures("broker")
+
+MINUTE = dt.timedelta(minutes=1)
+
+
+@pytest.fixture(autouse=True)
+def unwatched() -> None:
+    broker.client().delete(broker.WATCH_KEY)
+
+
+def test_rounds_without_a_pause_count_from_the_first(now: dt.datetime) -> None:
+    seen = [broker.watched_since(now + minutes * MINUTE) for minutes in (0, 1, 3, 4)]
+
+    assert seen == [now] * 4
+
+
+@pytest.mark.parametrize("later", [3 * MINUTE, 300 * MINUTE, -MINUTE, -300 * MINUTE])
+def test_after_a_pause_or_with_another_clock_it_begins_anew(
+    now: dt.datetime, later: dt.timedelta
+) -> None:
+    broker.watched_since(now)
+
+    assert broker.watched_since(now + later) == now + later
+    assert broker.watched_since(now + later + MINUTE) == now + later
+
+
+def test_without_a_broker_nobody_knows(
+    now: dt.datetime, settings: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker, "is_away", lambda: True)
+
+    assert broker.watched_since(now) is None
