@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from django.conf import settings
@@ -164,7 +164,8 @@ def watched_since(now: dt.datetime) -> dt.datetime | None:
         return None
     at = now.timestamp()
     try:
-        since, _, last = str(client().get(WATCH_KEY) or b"", "ascii").partition(" ")
+        noted: Any = client().get(WATCH_KEY)
+        since, _, last = (noted or b"").decode().partition(" ")
         paused = at - float(last or "-inf")
         if not -CLOCK_MARGIN_SECONDS <= paused <= LONGEST_PAUSE_SECONDS:
             since = repr(at)

@@ -1,6 +1,7 @@
 """How a source's PBX is told where to post: texts to paste, from templates/connect/.
 
-A template is plain text in which url, token, tenant and source are filled in. A line
+A template is plain text in which url, token, tenant and source are filled in, and
+login_url: the URL with the token in it, for what can be told nothing but a URL. A line
 `=== Title` begins another text to paste; what stands before the first is one as well.
 """
 
@@ -33,7 +34,13 @@ def pieces(pbx: str, *, url: str, token: str, tenant: str, source: str) -> list[
 
     Plain text, which templates escape.
     """
-    values = {"url": url, "token": token, "tenant": tenant, "source": source}
+    values = {
+        "url": url,
+        "login_url": url.replace("://", f"://cdrhook:{token}@", 1),
+        "token": token,
+        "tenant": tenant,
+        "source": source,
+    }
     return [
         piece
         for name in VARIANTS.get(pbx, (pbx,))

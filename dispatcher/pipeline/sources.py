@@ -15,10 +15,11 @@ from django.db import transaction
 
 from dispatcher.adapters import kinds
 from dispatcher.adapters.formats import FORMATS
-from dispatcher.filters.conditions import BadFilterError, compiled
 from dispatcher.models import ApiToken, CallLeg, QuarantinedRecord, RawRecord, Source
+from dispatcher.normalise.directions import rules_refusals
+from dispatcher.normalise.numbers import region_refusal
 from dispatcher.pipeline import audit, tokens
-from dispatcher.values import FieldError, Filter
+from dispatcher.values import FieldError
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -34,7 +35,6 @@ OF_OWNER: Final = (
 )  # fmt: skip
 OF_OPERATOR: Final = ("folder", "file_format", "connection", "table")
 COLUMNS: Final = (*OF_OWNER, *OF_OPERATOR)
-DIRECTIONS: Final = ("inbound", "outbound", "internal", "both", "unknown")
 # Values of the operator's, which an audit entry of the owner's must not show.
 _HIDDEN: Final = frozenset({"folder", "table"})
 _NO_SETTINGS: Final = frozenset(
@@ -63,10 +63,11 @@ def url_of(source: Source) -> str:
 
 def refusals(source: Source) -> list[FieldError]:
     """Why its settings may not be saved, by field; beyond what the model says."""
+    region = region_refusal(source.region)
     return [
         *_bad_name(source),
-        *_bad_region(source.region),
-        *(FieldError("directions", why) for why in _bad_rules(source.directions)),
+        *([FieldError("region", region)] if region else []),
+        *_bad_rules(source.directions),
         *_bad_place(source),
     ]
 
@@ -79,34 +80,12 @@ def _bad_name(source: Source) -> Iterator[FieldError]:
         yield FieldError("pbx", f"must be one of {known}")
 
 
-def _bad_region(region: str) -> Iterator[FieldError]:
-    if region and not (region.isascii() and region.isalpha() and region.isupper()):
-        yield FieldError("region", "must be two capital letters, such as GB")
-
-
-def _bad_rules(rules: Any) -> Iterator[str]:
-    if not isinstance(rules, list):
-        yield "must be a list of rules"
-        return
-    for number, rule in enumerate(rules, start=1):
-        if why := _bad_rule(rule):
-            yield f"rule {number}: {why}"
-
-
-def _bad_rule(rule: Any) -> str:
-    parts = ("field", "op", "value", "direction")
-    if not (
-        isinstance(rule, dict)
-        and all(isinstance(rule.get(part), str) for part in parts)
-    ):
-        return "must have field, op, value and direction"
-    if rule["direction"] not in DIRECTIONS:
-        return f"direction must be one of {', '.join(DIRECTIONS)}"
-    try:
-        compiled(Filter(rule["field"], rule["op"], rule["value"]))
-    except BadFilterError as error:
-        return str(error)
-    return ""
+def _bad_rules(rules: Any) -> Iterator[FieldError]:
+    """Each at `directions`; the message says which rule and part."""
+    for error in rules_refusals(rules):
+        where = error.field.removeprefix("directions").strip(".")
+        said = f"rule {where}: {error.message}" if where else error.message
+        yield FieldError("directions", said)
 
 
 def _bad_place(source: Source) -> Iterator[FieldError]:

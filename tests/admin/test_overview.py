@@ -57,7 +57,7 @@ def test_a_figure_leads_to_the_deliveries_that_it_counts(
 def test_it_is_cheap(
     admin_client: Client, failed: Delivery, django_assert_max_num_queries: Any
 ) -> None:
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         admin_client.get("/admin/")
 
 

@@ -40,8 +40,16 @@ def source(acme: Tenant) -> Source:
         name="switch-1",
         pbx="freeswitch",
         secret="hush",
-        connection="postgresql://asterisk:pass-word@db.example/cdr",
     )
+
+
+@pytest.fixture
+def fetched(source: Source) -> Source:
+    """One that is read from a database."""
+    source.pbx = "kamailio"
+    source.connection = "postgresql://reader:pass-word@db.example/cdr"
+    source.save()
+    return source
 
 
 def page(client: Client, source: Source, below: str = "change/") -> str:
@@ -78,9 +86,9 @@ def test_a_new_source_leads_on_to_how_it_is_connected(admin_client: Client, acme
         ({"name": "taken"}, "already exists"),
         ({"pbx": "nothing"}, "Select a valid choice"),
         ({"time_zone": "Mars/Base"}, "is no IANA time zone"),
-        ({"region": "G1"}, "must be two capital letters"),
+        ({"region": "G1"}, "must be the two letters of a country"),
         ({"directions": "inbound"}, "Line 1: write a rule as"),
-        ({"directions": "inbound if nothing:eq:1"}, "Line 1:"),
+        ({"directions": "inbound if nothing:eq:1"}, "rule 1"),
         ({"directions": "sideways if dur:eq:1"}, "direction must be one of"),
         ({"allowed_networks": "10.0.0.1/8"}, "has host bits set"),
         ({"leg_wait_seconds": "3601"}, "less than or equal to 3600"),
@@ -113,31 +121,27 @@ def test_rules_of_direction_are_lines(admin_client: Client, source: Source):
     assert "internal if dur:lt:5" in page(admin_client, source)
 
 
-def test_secrets_go_in_and_never_come_out(admin_client: Client, source: Source):
-    shown = page(admin_client, source)
+def test_secrets_go_in_and_never_come_out(admin_client: Client, fetched: Source):
+    shown = page(admin_client, fetched)
 
     assert "hush" not in shown
     assert "pass-word" not in shown
-    assert "postgresql://asterisk:***@db.example/cdr" in shown
-    entry = str(AuditEntry.objects.values_list("changes", flat=True))
-    assert "hush" not in entry
+    assert "postgresql://reader:***@db.example/cdr" in shown
 
 
 def test_a_secret_that_is_left_alone_stays_and_an_empty_one_is_removed(
-    admin_client: Client, source: Source
+    admin_client: Client, fetched: Source
 ):
-    source.pbx = "asterisk"
-    source.save()
-    left = {"connection": "postgresql://asterisk:***@db.example/cdr"}
+    left = {"connection": "postgresql://reader:***@db.example/cdr"}
 
-    change(admin_client, source, secret="***", **left)
-    source.refresh_from_db()
-    assert (source.secret, source.connection[:21]) == ("hush", "postgresql://asterisk")
-    assert "pass-word" in source.connection
+    change(admin_client, fetched, secret="***", **left)
+    fetched.refresh_from_db()
+    assert fetched.secret == "hush"
+    assert fetched.connection == "postgresql://reader:pass-word@db.example/cdr"
 
-    change(admin_client, source, secret="", **left)
-    source.refresh_from_db()
-    assert source.secret == ""
+    change(admin_client, fetched, secret="", **left)
+    fetched.refresh_from_db()
+    assert fetched.secret == ""
 
 
 def test_an_entry_of_the_audit_log_tells_no_folder_of_the_operators(

@@ -14,18 +14,22 @@ from dispatcher.models import (
     Attempt,
     AuditEntry,
     CallSummary,
+    CdrRevision,
     Delivery,
     Integration,
     Notice,
     OwedCdr,
     Partner,
     QuarantinedRecord,
+    RawRecord,
     Replay,
+    Source,
     StoredCdr,
     Tenant,
     Webhook,
 )
 from dispatcher.models.encryption import EncryptedTextField
+from dispatcher.models.source import packed
 
 # As short as it can be, for short columns; the rest for longer ones.
 MARK = "onerror=ran"
@@ -95,9 +99,28 @@ def make_evil_world() -> None:
         response_headers=[[EVIL, EVIL], ["server", EVIL]],
         response_body=EVIL.encode() + b"\xff",
     )
+    source = make(
+        Source,
+        tenant=tenant,
+        silent_since=now,
+        time_zone="UTC",
+        allowed_networks="",
+        directions=[{"field": EVIL, "op": EVIL, "value": EVIL, "direction": EVIL}],
+    )
+    RawRecord.objects.create(cdr=cdr, source=source, packed=packed(EVIL.encode()))
+    make(
+        CdrRevision,
+        cdr=cdr,
+        number=1,
+        received_at=now,
+        record=json.dumps({"uid": EVIL}),
+        packed=packed(EVIL.encode() + b"\xff"),
+    )
+    make(Notice, source=source, happened_at=now, details={EVIL: EVIL}, kind="silent")
     make(
         QuarantinedRecord,
         tenant=tenant,
+        from_source=source,
         body=EVIL.encode() + b"\x00",
         first_seen_at=now,
         last_seen_at=now,

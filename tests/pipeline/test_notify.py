@@ -11,7 +11,7 @@ import pytest
 from standardwebhooks import Webhook as StandardWebhook
 
 from dispatcher.models import Notice, Webhook
-from dispatcher.pipeline import notify
+from dispatcher.pipeline import notify, wording
 from dispatcher.pipeline.outbound import _door
 from tests.pipeline.mail_server import MailServer
 from tests.sending.receiver import Receiver, answer
@@ -231,14 +231,14 @@ def test_one_notice_that_cannot_be_told_holds_up_no_other(
     reach, note, now, monkeypatch
 ):
     bad, good = note("webhook"), note("webhook")
-    event = notify._event
+    event = wording.event
 
     def failing(notice: Notice) -> dict[str, Any]:
         if notice == bad:
             raise RuntimeError("a fault of ours")
         return event(notice)
 
-    monkeypatch.setattr(notify, "_event", failing)
+    monkeypatch.setattr(wording, "event", failing)
     with Receiver([answer(204)]) as receiver:
         reach(receiver)
         assert tell(now) == 1
@@ -250,14 +250,14 @@ def test_one_notice_that_cannot_be_told_holds_up_no_other(
 
 def test_nor_does_one_in_an_email_of_many(mail, note, now, monkeypatch):
     bad, good = note("email"), note("email")
-    paragraph = notify._paragraph
+    paragraph = wording.paragraph
 
     def failing(notice: Notice) -> str:
         if notice == bad:
             raise RuntimeError("a fault of ours")
         return paragraph(notice)
 
-    monkeypatch.setattr(notify, "_paragraph", failing)
+    monkeypatch.setattr(wording, "paragraph", failing)
     assert tell(now) == 1
     (message,) = mail.messages
     assert str(good.webhook_id) in message.get_content()

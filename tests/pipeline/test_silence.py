@@ -171,14 +171,14 @@ def test_the_limit_stays_while_it_is_silent(source: Source, now: dt.datetime):
     assert (kinds(), source.silence_limit) == (["silent"], 3 * 3600)
 
 
-@pytest.mark.parametrize("settings", [{"active": False}, {"alert_when_silent": False}])
+@pytest.mark.parametrize("values", [{"active": False}, {"alert_when_silent": False}])
 def test_whoever_is_to_be_left_alone_is_not_silent(
-    source: Source, now: dt.datetime, settings: dict[str, bool]
+    source: Source, now: dt.datetime, values: dict[str, bool]
 ):
     records(source, every(HOUR, 50, now))
     look(now)
     look(now + 4 * HOUR)
-    Source.objects.update(**settings)
+    Source.objects.update(**values)
 
     look(now + 5 * HOUR)
 
@@ -262,6 +262,7 @@ def test_a_source_that_fell_silent_before_the_clock_was_set_back_is_heard_of(
 # What is told -------------------------------------------------------------------------
 
 
+@pytest.mark.django_db(transaction=True)
 def test_operators_read_which_source_it_is(
     source: Source, now: dt.datetime, mailoutbox: list[Any]
 ):
