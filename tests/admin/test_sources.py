@@ -89,7 +89,7 @@ def test_a_new_source_leads_on_to_how_it_is_connected(admin_client: Client, acme
         ({"region": "G1"}, "must be the two letters of a country"),
         ({"directions": "inbound"}, "Line 1: write a rule as"),
         ({"directions": "inbound if nothing:eq:1"}, "rule 1"),
-        ({"directions": "sideways if dur:eq:1"}, "direction must be one of"),
+        ({"directions": "sideways if dur:eq:1"}, "must be one of inter"),
         ({"allowed_networks": "10.0.0.1/8"}, "has host bits set"),
         ({"leg_wait_seconds": "3601"}, "less than or equal to 3600"),
         ({"folder": "spool", "file_format": ""}, "must be an absolute path"),

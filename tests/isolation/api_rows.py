@@ -1,8 +1,8 @@
 """How each route of the HTTP interface is asked for a thing: the rows of the matrix.
 
 In an address or a body, {webhook}, {delivery}, {replay}, {cdr}, {uid}, {tenant},
-{partner} and {cursor} stand for somebody's thing of that kind. A route that takes an id in several
-places has an `Ask` for each; whatever else is in it must be in order, so that nothing
+{partner}, {source} and {cursor} stand for somebody's thing of that kind. A route that
+takes an id in several places has an `Ask` for each; whatever else is in it must be in order, so that nothing
 but the thing can be at fault.
 """
 
@@ -67,7 +67,7 @@ def _lately() -> str:
 
 
 def _handed_over() -> dict[str, Row]:
-    """A source is named within its tenant, so that only the tenant can be foreign."""
+    """A source is named within its tenant: that, or it alone, can be foreign."""
     found = {}
     for method, pbx in PBXS.items():
         for route, name in (("", ""), ("/{source}", f"/{pbx}")):
@@ -76,6 +76,12 @@ def _handed_over() -> dict[str, Row]:
                 Ask(f"/ingest/{pbx}/{{tenant}}{name}", {}),
                 Ask(f"/ingest/no-such-pbx/{{tenant}}{name}", {}),
             )
+    found["POST /ingest/{pbx}/{tenant}/{source}"] = _row(
+        "ingest",
+        Ask("/ingest/freeswitch/{tenant}/{source}", {}),
+        Ask("/ingest/freeswitch/acme/{source}", {}),
+        Ask("/ingest/no-such-pbx/{tenant}/{source}", {}),
+    )
     return found
 
 

@@ -98,6 +98,7 @@ def things_of(world: World, owner: str) -> dict[str, str]:
         "cdr": str(world.of(StoredCdr, caller).pk),
         "uid": f"{caller}-call",
         "tenant": caller,
+        "source": f"{caller}-switch",
         "partner": str(world.of(Partner, partner.get(owner, owner)).pk),
     }
 
@@ -110,6 +111,7 @@ def like(things: dict[str, str]) -> dict[str, str]:
         **beside,
         "uid": things["uid"][:-1] + "_",
         "tenant": things["tenant"][:-1] + "_",
+        "source": things["source"][:-1] + "_",
         "cursor": _cursor(delivery),
     }
 
@@ -129,7 +131,7 @@ def foreign_to(world: World, caller: str) -> Iterator[dict[str, str]]:
         # What a partner's webhook sends of acme's calls bears the call's own names.
         if things["tenant"] in own:
             other = things_of(world, "outsider")
-            things |= {kind: other[kind] for kind in ("cdr", "uid", "tenant")}
+            things |= {kind: other[kind] for kind in ("cdr", "uid", "tenant", "source")}
         yield things
 
 
