@@ -116,7 +116,16 @@ def test_variables_are_decoded_where_no_stamp_tells_that_they_are_encoded(docume
 
 
 @pytest.mark.parametrize(
-    "name", [b"1", b"set api_hangup_hook", b"^^,default_language", b" a", b"a/b", b"?"]
+    "name",
+    [
+        b"nolocal:x",
+        b"1",
+        b"set api_hangup_hook",
+        b"^^,default_language",
+        b" a",
+        b"a/b",
+        b"?",
+    ],
 )
 def test_a_variable_whose_name_xml_does_not_know_costs_only_itself(xml, name):
     odd = b"<variables><" + name + b">x%20y</" + name + b">"
