@@ -391,6 +391,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 2.0,
         "options": {"expires": 4},
     },
+    "join-legs": {
+        "task": "dispatcher.join_legs",
+        "schedule": 2.0,
+        "options": {"expires": 4},
+    },
     "sum-up": {
         "task": "dispatcher.sum_up",
         "schedule": 60.0,

@@ -39,7 +39,7 @@ from redis.exceptions import RedisError
 from dispatcher import broker
 from dispatcher.models import Tenant, Webhook
 from dispatcher.models.tenancy import EXTERNAL_ID_PATTERN
-from dispatcher.pipeline import hand_over, held, notify, probes, replay, silence
+from dispatcher.pipeline import hand_over, held, legs, notify, probes, replay, silence
 from dispatcher.pipeline import retain as retention
 from dispatcher.pipeline import summarise as summarising
 from dispatcher.pipeline.accept import StorageUnavailable
@@ -314,6 +314,13 @@ def summarise(summary_id: str) -> None:
 def step_replays() -> None:
     """Has the replays go on whose next step is due, for a second at most."""
     for wake in replay.step_due(clock=utc_now):
+        wake_up(wake)
+
+
+@shared_task(name="dispatcher.join_legs")
+def join_legs() -> None:
+    """Has calls taken in whose legs are waited for no longer, for a second at most."""
+    for wake in legs.join_due(clock=utc_now):
         wake_up(wake)
 
 

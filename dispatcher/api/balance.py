@@ -69,9 +69,9 @@ class DifferenceJson(BaseModel):
 
 
 class TotalsJson(BaseModel):
-    """Records: received = accepted + revised + duplicates + rejected + quarantined.
+    """Records: received = accepted + revised + duplicates + joined + rejected + quarantined.
 
-    `revisions` are of the hour's calls, whenever they came. `balanced` is null for hours
+    `joined` are legs that are part of a call with others. `revisions` are of the hour's calls, whenever they came. `balanced` is null for hours
     before this version counted.
     """
 
@@ -79,6 +79,7 @@ class TotalsJson(BaseModel):
     accepted: int
     revised: int
     duplicates: int
+    joined: int
     rejected: int
     quarantined: int
     revisions: int

@@ -4,7 +4,7 @@ Two sources that know nothing of each other: tallies, which were written with ea
 record, and the rows as they are now. For every tenant and hour (in which a call was
 accepted) these must hold:
 
-    received   = accepted + revised + duplicates + rejected + quarantined
+    received   = accepted + revised + duplicates + joined + rejected + quarantined
     accepted   = calls that there are + calls that are gone
     revisions  = revisions that there are + revisions that are gone
     and of each webhook
@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from dispatcher.models import Tenant
     from dispatcher.pipeline.tally import Counts
 
-RECEIVED: Final = ("accepted", "revised", "duplicates", "rejected", "quarantined")
+RECEIVED: Final = (
+    *("accepted", "revised", "duplicates", "joined", "rejected", "quarantined"),
+)
 RECORDS: Final = ("received", *RECEIVED, "revisions")
 # What became of what a webhook was asked about; those that it wanted, by state.
 FATES: Final = ("matched", "dropped", "not_billed", "not_updated")

@@ -16,6 +16,7 @@ from django.db.models.expressions import RawSQL
 
 from dispatcher.models import (
     Attempt,
+    CallLeg,
     CallSummary,
     CdrRevision,
     Delivery,
@@ -55,12 +56,24 @@ def forget(
     """
     keys = [key for key, _ in calls]
     note_gone(tenant, keys)
-    remember(tenant.pk, [uid for _, uid in calls], now)
+    remember(tenant.pk, [*(uid for _, uid in calls), *_legs_of(keys)], now)
+    _delete(CallLeg, "cdr_id", keys)
     _delete(OwedCdr, "cdr_id", keys)
     summaries = _delete(CallSummary, "cdr_id", keys)
     revisions = _delete(CdrRevision, "cdr_id", keys)
     _delete(RawRecord, "cdr_id", keys)
     return Forgotten(_delete(StoredCdr, "id", keys), revisions, summaries)
+
+
+def _legs_of(keys: Sequence[UUID]) -> list[str]:
+    """The uids of the legs that these calls were joined of."""
+    return [
+        uid
+        for some in chunks(keys)
+        for uid in CallLeg.objects.filter(among("cdr_id", some))
+        .order_by()
+        .values_list("uid", flat=True)
+    ]
 
 
 def empty_requests(keys: Collection[UUID]) -> int:

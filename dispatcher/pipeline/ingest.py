@@ -17,6 +17,7 @@ from dispatcher.adapters.registry import adapter
 from dispatcher.models import QuarantinedRecord
 from dispatcher.normalise import directions
 from dispatcher.normalise.call import normalise
+from dispatcher.pipeline import legs
 from dispatcher.pipeline.accept import committed, take_in
 from dispatcher.pipeline.owe import Owing
 from dispatcher.pipeline.tally import hour_at
@@ -110,6 +111,8 @@ def store(
         for item in items
         if isinstance(item, Read)
     ]
+    parts = [read for read in reads if legs.is_leg(origin.source, read)]
+    calls = [read for read in reads if not legs.is_leg(origin.source, read)]
     bad = [item for item in items if isinstance(item, Undecodable)]
     owing = Owing(tenant.pk, now)
     # What a PBX repeats is quarantined again: it is answered so, and counted so.
@@ -117,15 +120,31 @@ def store(
     source_id = origin.source.pk if origin.source is not None else None
 
     def write() -> Ingested:
-        taken = take_in(tenant, reads, origin.pbx, owing, source_id)
+        kept, wake = _keep(origin.source, parts, now)
+        taken = take_in(tenant, [*calls, *kept.alone], origin.pbx, owing, source_id)
         for item in bad:
             _quarantine(item, tenant, origin, now)
-        stored = Ingested(taken.accepted, taken.duplicates, len(bad), taken.wake)
+        stored = Ingested(
+            taken.accepted + kept.accepted,
+            taken.duplicates + kept.duplicates,
+            len(bad),
+            {**taken.wake, **wake},
+        )
         if beside is not None:
             beside(stored)
         return stored
 
     return committed(write)
+
+
+def _keep(
+    source: Source | None, parts: Sequence[Read], now: dt.datetime
+) -> tuple[legs.Kept, Mapping[UUID, str]]:
+    """Keeps legs, and joins the calls that they complete. First: it locks them."""
+    if source is None or not parts:
+        return legs.Kept(), {}
+    kept = legs.keep(source, parts, now)
+    return kept, legs.join(source, kept.ready, now)
 
 
 def _quarantine(

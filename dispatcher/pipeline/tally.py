@@ -6,8 +6,8 @@ its id was made, which is when it was accepted: an index knows which calls those
 
 `Tally.counts`, of one tenant and hour; what is 0 is left out:
 
-    received, accepted, revised, duplicates, rejected, quarantined
-        records, by the hour in which they came
+    received, accepted, revised, duplicates, joined, rejected, quarantined
+        records, by the hour in which they came; legs, in which they were joined
     calls, revisions
         what webhooks were asked about: the calls of the hour, and other content of
         them, whenever that came

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _RECORDS = (
     *("received", "accepted", "revised", "duplicates"),
-    *("rejected", "quarantined"),
+    *("joined", "rejected", "quarantined"),
 )
 _AT_WEBHOOK = (
     *("matched", "filtered", "dropped", "delivered", "failed", "held"),
