@@ -7,6 +7,7 @@ difference. Knows no database and no waiting: it says whether anything is missin
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from dispatcher.adapters.base import safe_uid
@@ -23,9 +24,16 @@ CALL_ID_MAX_CHARS: Final = 200
 MOST_NAMED: Final = 100
 A_LEG: Final = 1
 _FREESWITCH: Final = "freeswitch"
-_NO_LEG: Final = Leg()
-# What these PBXs call a leg may be a whole call.
-_WHOLE_ALONE: Final = frozenset({"asterisk"})
+_NO_LEG, _NO_LEGS = Leg(), Legs()
+# What of these PBXs' own names other legs, in `extra` under the PBX's name.
+_REFERENCES: Final = MappingProxyType(
+    {
+        _FREESWITCH: ("bridge_uuid", "originating_leg_uuid"),
+        "kazoo": ("other_leg_call_id",),
+    }
+)
+# What these PBXs tell of one leg may be a whole call.
+_WHOLE_ALONE: Final = frozenset({"asterisk", *_REFERENCES})
 
 
 def call_of(cdr: Cdr) -> str | None:
@@ -54,11 +62,12 @@ def is_complete(legs: Sequence[Cdr]) -> bool:
     """Whether the PBX tells that no leg is missing.
 
     FreeSWITCH does: by the legs that a leg was bridged to and originated by. One that
-    originated others and was bridged to none does not say how many these are.
+    originated others and was bridged to none does not say how many these are. Kazoo
+    does where it names another leg.
     """
-    if not all(_FREESWITCH in (leg.extra or {}) for leg in legs):
+    if _missing(legs) or any(map(_rang_in_vain, legs)):
         return False
-    return not _missing(legs) and not any(map(_rang_in_vain, legs))
+    return all(_FREESWITCH in (leg.extra or {}) or _referred(leg) for leg in legs)
 
 
 def joined(call_id: str, legs: Sequence[Cdr]) -> Cdr:
@@ -90,14 +99,22 @@ def _freeswitch(leg: Cdr) -> Mapping[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
+def _referred(leg: Cdr) -> set[str]:
+    """The uids of other legs that a leg names."""
+    extra = leg.extra or {}
+    told = [(extra.get(pbx), names) for pbx, names in _REFERENCES.items()]
+    return {
+        safe_uid(str(other))
+        for of_pbx, names in told
+        if isinstance(of_pbx, dict)
+        for name in names
+        if (other := of_pbx.get(name))
+    }
+
+
 def _missing(legs: Sequence[Cdr]) -> set[str]:
     """The uids that legs refer to, and that did not come."""
-    referred = {
-        safe_uid(str(other))
-        for leg in legs
-        for name in ("bridge_uuid", "originating_leg_uuid")
-        if (other := _freeswitch(leg).get(name))
-    }
+    referred = {uid for leg in legs for uid in _referred(leg)}
     return referred - {leg.uid for leg in legs}
 
 
@@ -144,15 +161,19 @@ def _talk(started_at: dt.datetime, answered: Sequence[Cdr]) -> dict[str, Any]:
 
 
 def _lines(first: Cdr, others: Sequence[Cdr]) -> Legs:
-    """Who rang and answered: the other legs, else what the first knows of itself."""
-    rang = [(leg, _line(leg)) for leg in others]
-    took = [_line(leg) for leg in _answered(first, others) if leg is not first]
-    told = first.legs
+    """Who rang and answered: the B legs, and whom rows of a PBX name themselves."""
+    own = [first] if first.legs != _NO_LEGS else []
+    rang = [_line(leg) for leg in [*own, *others]]
+    took = [
+        _line(leg)
+        for leg in _answered(first, others)
+        if leg is not first or first.legs.answered != _NO_LEG
+    ]
     return Legs(
-        first_rang=_first([line for _, line in rang[:1]], told.first_rang),
-        last_rang=_first([line for _, line in rang[-1:]], told.last_rang),
-        answered=_first(took[:1], told.answered),
-        last_answered=_first(took[-1:], told.last_answered),
+        first_rang=_end(rang[:1]),
+        last_rang=_end(rang[-1:]),
+        answered=_end(took[:1]),
+        last_answered=_end(took[-1:]),
     )
 
 
@@ -163,8 +184,8 @@ def _line(leg: Cdr) -> Leg:
     return Leg(device=Line(number=leg.dialed.number, name=leg.dialed.name))
 
 
-def _first(found: Sequence[Leg], otherwise: Leg) -> Leg:
-    return found[0] if found else otherwise
+def _end(one: Sequence[Leg]) -> Leg:
+    return one[0] if one else _NO_LEG
 
 
 def _recordings(legs: Sequence[Cdr]) -> tuple[Recording, ...] | None:
@@ -186,8 +207,8 @@ def _extra(first: Cdr, others: Sequence[Cdr]) -> dict[str, Any]:
 def _is_one_missing(legs: Sequence[Cdr]) -> bool:
     if _missing(legs):
         return True
-    is_whole = is_complete(legs) or _WHOLE_ALONE & (legs[0].extra or {}).keys()
-    return len(legs) == 1 and not is_whole
+    is_whole = _WHOLE_ALONE & (legs[0].extra or {}).keys()
+    return len(legs) == 1 and (_rang_in_vain(legs[0]) or not is_whole)
 
 
 def _latest(moments: Iterable[dt.datetime | None]) -> dt.datetime | None:

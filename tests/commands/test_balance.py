@@ -43,7 +43,9 @@ def test_it_answers_for_one_tenant(received, run):
 def test_it_tells_people_as_well(received, run):
     text = run("balance", "--tenant", "acme").out
 
-    assert "3 received, 2 accepted, 0 revised, 0 duplicates, 1 rejected" in text
+    assert (
+        "3 received, 2 accepted, 0 revised, 0 duplicates, 0 joined, 1 rejected" in text
+    )
     assert "1 matched, 1 filtered, 0 dropped" in text
     assert "filtered out by dir:eq:inbound: 1" in text
     assert "It adds up." in text

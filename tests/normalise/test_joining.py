@@ -120,21 +120,50 @@ def test_recordings_of_all_legs_are_the_calls_each_once():
     assert joined(A, [a_leg(), b_leg()]).recordings is None
 
 
-def test_without_leg_types_the_earliest_leg_is_the_first():
+def rang(number, *, took=False):
+    """The legs of a row that tells itself whom it rang."""
+    leg = Leg(device=Line(number=number))
+    return Legs(
+        first_rang=leg,
+        last_rang=leg,
+        answered=leg if took else Leg(),
+        last_answered=leg if took else Leg(),
+    )
+
+
+def test_rows_without_leg_types_tell_themselves_whom_they_rang():
+    values = {"call_id": "x", "dialed": Line(number="200"), "ended_at": at(9)}
+    missed = {"disposition": "no_answer", "legs": rang("201")}
     rows = [
-        call(f"x-{n}", call_id="x", started_at=at(n), ended_at=at(9), **values)
-        for n, values in enumerate(
-            [
-                {"disposition": "no_answer", "dialer": Dialer()},
-                {"disposition": "answered", "answered_at": at(4), "talk_duration": 5},
-            ]
-        )
+        call("x-0", started_at=at(0), **values, **missed),
+        call("x-1", started_at=at(1), **values, **_taken()),
     ]
 
     made = joined("x", rows)
 
     assert (made.started_at, made.answered_at) == (at(0), at(4))
     assert (made.disposition, made.talk_duration) == ("answered", 5)
+    assert made.legs.first_rang.device.number == "201"
+    assert made.legs.last_rang.device.number == "202"
+    assert made.legs.answered.device.number == "202"
+
+
+def test_a_call_of_one_row_is_that_row():
+    row = call("x-0", call_id="x", **_taken(), extra={"asterisk": {}})
+
+    made = joined("x", [row])
+
+    assert made.legs == row.legs
+    assert (made.answered_at, made.talk_duration) == (at(4), 5)
+
+
+def _taken():
+    return {
+        "disposition": "answered",
+        "answered_at": at(4),
+        "talk_duration": 5,
+        "legs": rang("202", took=True),
+    }
 
 
 @pytest.mark.parametrize(
@@ -150,6 +179,16 @@ def test_without_leg_types_the_earliest_leg_is_the_first():
             [a_leg(freeswitch={"bridge_uuid": None, "last_app": "bridge"}), busy(B)],
             False,
         ),
+        # Kazoo tells where it names another leg.
+        ([a_leg(extra={"kazoo": {"other_leg_call_id": B}})], False),
+        (
+            [
+                a_leg(extra={"kazoo": {"other_leg_call_id": B}}),
+                b_leg(extra={"kazoo": {"other_leg_call_id": A}}),
+            ],
+            True,
+        ),
+        ([a_leg(extra={"kazoo": {}})], False),
         # Other PBXs do not tell.
         ([a_leg(extra=None), b_leg(extra=None)], False),
     ],
@@ -165,6 +204,8 @@ def test_freeswitch_tells_whether_a_leg_is_missing(legs, complete):
         ([b_leg()], True),
         ([a_leg(extra=None)], True),
         ([a_leg(extra={"asterisk": {}})], False),
+        ([a_leg(extra={"kazoo": {}})], False),
+        ([a_leg(freeswitch={"bridge_uuid": None, "last_app": "bridge"})], True),
         ([a_leg(freeswitch={"bridge_uuid": None})], False),
         ([a_leg(extra=None), b_leg(extra=None)], False),
     ],
