@@ -65,7 +65,7 @@ def test_a_source_that_delivers_once_a_call_sends_one_call_of_two_legs(
 ):
     tenant.webhook(receiver.url("/"))
     path = source(legs="per_call")
-    a, b, a_leg, b_leg = two_legs()
+    a, _, a_leg, b_leg = two_legs()
 
     answers = [tenant.post(body, path).json() for body in (b_leg, a_leg, b_leg)]
     (cdr,) = cdrs(receiver.wait("/", 1, 20))
