@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.text import capfirst
 
 from dispatcher.adapters import cdr_json
+from dispatcher.admin import raw_records
 from dispatcher.admin.labels import host_of, label, owner_name, shown_state
 from dispatcher.admin.moments import absolute, both
 from dispatcher.admin.readable import json_text
@@ -37,11 +38,14 @@ def page_context(cdr: StoredCdr, scope: Scope, now: dt.datetime) -> dict[str, An
         "started": both(cdr.started_at, now),
         "accepted": both(cdr.accepted_at, now),
         "record": json_text(cdr.record),
+        "raw": raw_records.of_cdr(cdr),
+        "legs": raw_records.legs_of(cdr),
         "revisions": [
             {
                 "number": revision.number,
                 "received": absolute(revision.received_at),
                 "record": json_text(revision.record),
+                "raw": raw_records.of_revision(revision),
             }
             for revision in cdr.revisions.order_by("number")
         ],

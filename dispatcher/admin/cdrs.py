@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.utils import timezone
 from django.utils.html import format_html
 
+from dispatcher.admin import raw_records
 from dispatcher.admin.cdr_page import page_context
 from dispatcher.admin.delivery_filters import TenantFilter, calls_named
 from dispatcher.admin.moments import UNKNOWN, both
@@ -18,6 +19,7 @@ from dispatcher.models import StoredCdr
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
+    from django.urls import URLPattern
     from django.utils.safestring import SafeString
 
 
@@ -56,6 +58,10 @@ class CdrAdmin(ReadOnlyAdmin):
         """By index only."""
         term = search_term.strip()
         return (queryset.filter(calls_named(term)) if term else queryset), False
+
+    def get_urls(self) -> list[URLPattern]:
+        """What PBXs sent is downloaded below the call's page."""
+        return [*raw_records.patterns(self), *super().get_urls()]
 
     @admin.display(description="Uid")
     def call(self, cdr: StoredCdr) -> SafeString:

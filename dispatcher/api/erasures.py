@@ -45,6 +45,7 @@ class ErasureJson(BaseModel):
     deliveries: int
     attempts: int
     quarantined: int
+    legs: int
 
 
 @router.post(

@@ -12,6 +12,8 @@ The constraints, and what follows from them:
    request is gone; what is still to be sent of other calls is rendered anew without the
    erased ones, and what carried nothing else is cancelled.
 4. Recordings go before the record that leads to them: interrupted, it is found again.
+5. A leg that waits for others becomes a call at any moment. Therefore legs go first, and
+   the calls are those that there are after that.
 
 Calls that are taken in after it began are calls like any other.
 """
@@ -50,6 +52,7 @@ from dispatcher.pipeline.forget import (
     forget,
     lock_deliveries,
 )
+from dispatcher.pipeline.originals import erase_waiting, holding
 from dispatcher.pipeline.playback import STORAGE, file_names
 from dispatcher.privacy import search
 
@@ -71,7 +74,7 @@ LONGEST_REST_SECONDS: Final = 1.0
 # How often a delivery that is being sent is looked at again; longer than a lease lives.
 BUSY_PAUSE_SECONDS: Final = 0.25
 BUSY_TRIES: Final = 240
-CALLS, QUARANTINE, DONE = "calls", "quarantine", "done"
+LEGS, CALLS, QUARANTINE, DONE = "legs", "calls", "quarantine", "done"
 START: Final = UUID(int=0)
 WHY_ERASED: Final = "its request is gone: what it carried was erased"
 WHY_PARTLY: Final = "its request is gone: of what it carried, a call was erased"
@@ -96,6 +99,7 @@ class Erased:
     deliveries: int = 0
     attempts: int = 0
     quarantined: int = 0
+    legs: int = 0
 
     def plus(self, other: Erased) -> Erased:
         """Both together."""
@@ -182,19 +186,22 @@ def _note(wanted: _Search, action: str, erased: Erased) -> None:
 
 def _cursor(text: str) -> _Cursor:
     if not text:
-        return _Cursor(CALLS, START, uuid7())
+        return _Cursor(LEGS, START, uuid7())
     try:
         phase, since, until = text.split(":")
         cursor = _Cursor(phase, UUID(since), UUID(until))
     except ValueError:
         raise BadCursorError("is no cursor of an erasure") from None
-    if cursor.phase not in (CALLS, QUARANTINE):
+    if cursor.phase not in (LEGS, CALLS, QUARANTINE):
         raise BadCursorError("is no cursor of an erasure")
     return cursor
 
 
 def _step(wanted: _Search, at: _Cursor) -> tuple[Erased, _Cursor]:
-    if at.phase == CALLS:
+    if at.phase == LEGS:
+        erased, since = _leg_step(wanted, at)
+        after = _Cursor(CALLS, START, uuid7())
+    elif at.phase == CALLS:
         erased, since = _call_step(wanted, at)
         after = _Cursor(QUARANTINE, START, at.until)
     else:
@@ -206,6 +213,17 @@ def _step(wanted: _Search, at: _Cursor) -> tuple[Erased, _Cursor]:
 # Finding ------------------------------------------------------------------------------
 
 
+def _leg_step(wanted: _Search, at: _Cursor) -> tuple[Erased, UUID | None]:
+    done = erase_waiting(
+        wanted.tenant,
+        wanted.digits,
+        at.since,
+        wanted.clock(),
+        dry_run=wanted.dry_run,
+    )
+    return Erased(legs=done.legs), done.last
+
+
 def _call_step(wanted: _Search, at: _Cursor) -> tuple[Erased, UUID | None]:
     """Looks at the next records; the last id of them, None at the end."""
     made = StoredCdr.objects.filter(
@@ -215,6 +233,7 @@ def _call_step(wanted: _Search, at: _Cursor) -> tuple[Erased, UUID | None]:
     found = [key for key, record in rows if _is_in(record, wanted.digits)]
     keys = [key for key, _ in rows]
     found += _by_revision(wanted, keys) + _by_summary(wanted, keys)
+    found += holding(keys, wanted.digits)
     erased = Erased()
     for some in _some_of(sorted(set(found))):
         erased = erased.plus(_counted(some) if wanted.dry_run else _gone(wanted, some))

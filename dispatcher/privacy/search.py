@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 import unicodedata
 from dataclasses import fields, is_dataclass
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 # What E.164 allows, and the fewest digits that cannot be a duration or a code.
 MOST: Final = 15
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+# What mod_json_cdr and its like post: `cdr=`, and base64 to the end.
+_BASE64: Final = re.compile(rb"(?:^|&)\w{1,40}=([A-Za-z0-9+/ ]{16,})={0,2}\s*(?:&|$)")
+_ENCODED_TIMES: Final = 2
 _pattern = lru_cache(maxsize=16)(pattern_of)
 
 
@@ -49,11 +54,33 @@ def in_text(text: str, digits: str) -> bool:
 
 
 def in_bytes(body: bytes, digits: str) -> bool:
-    """Whether it stands in what was sent to us, as it is or decoded as form data."""
-    text = body.decode("utf-8", "replace")
-    return in_text(text, digits) or (
-        "%" in text and in_text(unquote_plus(text), digits)
-    )
+    """Whether it stands in what was sent to us, as it is or encoded as PBXs do.
+
+    Percent-encoded, once or twice (FreeSWITCH encodes values, and then the form that
+    holds them); in base64 behind a form's `=`, with either of these within.
+    """
+    return any(in_text(text, digits) for text in _decoded(body))
+
+
+def _decoded(body: bytes) -> Iterator[str]:
+    yield from _unquoted(body.decode("utf-8", "replace"))
+    for found in _BASE64.finditer(body):
+        # A form's decoding may have made spaces of its `+`.
+        packed = found[1].replace(b" ", b"+")
+        try:
+            inner = base64.b64decode(packed + b"=" * (-len(packed) % 4))
+        except binascii.Error:
+            continue
+        yield from _unquoted(inner.decode("utf-8", "replace"))
+
+
+def _unquoted(text: str) -> Iterator[str]:
+    yield text
+    for _ in range(_ENCODED_TIMES):
+        if "%" not in text:
+            return
+        text = unquote_plus(text)
+        yield text
 
 
 def may_be_in(record: str, digits: str) -> bool:

@@ -40,6 +40,7 @@ def test_a_number_is_erased_and_counted(calls, send):
         "deliveries": 0,
         "attempts": 0,
         "quarantined": 0,
+        "legs": 0,
     }
     assert StoredCdr.objects.get().uid == "other"
 

@@ -57,6 +57,11 @@ OWN = {
         "<uuid:source_id>/token/",
         "<uuid:source_id>/token/<uuid:token_id>/revoke/",
     },
+    "dispatcher.StoredCdr": {
+        "<uuid:cdr_id>/raw/",
+        "<uuid:cdr_id>/raw/<int:number>/",
+        "<uuid:cdr_id>/leg/<uuid:leg_id>/",
+    },
     "dispatcher.Tenant": {"<uuid:tenant_id>/erase/"},
     "dispatcher.Webhook": {
         "<uuid:webhook_id>/again/",
