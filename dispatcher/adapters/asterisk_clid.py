@@ -10,6 +10,8 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+# Most by far.
+_PLAIN: Final = re.compile(r'"([^"\\<>]*)" <([^"\\<>]*)>')
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 _NUMBER: Final = re.compile(r"[0-9+*#().\s-]+", re.ASCII)
 
@@ -24,6 +26,9 @@ class CallerId(NamedTuple):
 @lru_cache(maxsize=8192)
 def parse_clid(clid: str) -> CallerId:
     r"""`"Ann \"A\" B" <1001>` -> name `Ann "A" B`, number `1001`."""
+    plain = _PLAIN.fullmatch(clid)
+    if plain is not None:
+        return CallerId(plain[1].strip(), plain[2].strip())
     text = clid.strip()
     name, bracket, number = text.rpartition("<")
     if bracket and number.endswith(">"):

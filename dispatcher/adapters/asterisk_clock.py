@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from dispatcher.adapters.base import BadCdr
+from dispatcher.adapters.cdr_schema import YEARS
 from dispatcher.adapters.told import EPOCH, moment_text
 from dispatcher.adapters.zones import (
     PLAIN_FORMAT,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from dispatcher.adapters.asterisk_row import Row
 
 _FORMATS: Final = (PLAIN_FORMAT, "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z")
-_YEARS: Final = range(1970, 9999)
 _HOURS_MAX: Final = 20_000
 _DATE_AND_HOUR: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}", re.ASCII)
 _WHOLE_HOUR: Final = dt.timedelta(seconds=3599)
@@ -79,7 +79,7 @@ class Clock:
             if told is not None:
                 moments = self._read(told.isoformat(), answer, end, duration)
                 moments = moments._replace(mark=moments.mark or "resolved")
-        if any(moment and moment.year not in _YEARS for moment in moments[:3]):
+        if any(moment and moment.year not in YEARS for moment in moments[:3]):
             raise BadCdr(FieldError("start", "must be in the years 1970 to 9998"))
         return moments
 
@@ -121,7 +121,7 @@ class _Hours(dict[str, dt.datetime]):
             last, last_mark = local_moment(f"{hour}:59:59", self._zone)
         except ValueError:
             raise KeyError(hour) from None
-        if mark or last_mark or last - begin != _WHOLE_HOUR or begin.year not in _YEARS:
+        if mark or last_mark or last - begin != _WHOLE_HOUR or begin.year not in YEARS:
             raise KeyError(hour)
         if len(self) >= _HOURS_MAX:
             self.clear()

@@ -13,18 +13,17 @@ as it was told: neither the source's zone nor what is filled in later changes it
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import re
 from functools import lru_cache
-from operator import attrgetter
+from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from dispatcher.adapters import cdr_json
 from dispatcher.adapters.asterisk_clid import parse_clid
 from dispatcher.adapters.base import BadCdr, safe_uid
-from dispatcher.adapters.told import whole_seconds
+from dispatcher.adapters.told import moved, whole_seconds
 from dispatcher.values import (
     Caller,
     Cdr,
@@ -123,7 +122,7 @@ _KEPT: Final = (
     *("accountcode", "dcontext", "channel", "dstchannel", "lastapp", "lastdata"),
     *("amaflags", "uniqueid", "userfield", "peeraccount"),
 )
-_values: Final = attrgetter(*_KEPT)
+_values: Final = itemgetter(*map(Row._fields.index, _KEPT))
 _NO_LEGS: Final = Legs()
 _ANSWERED: Final = frozenset({"answered", "voicemail"})
 # Neither what a column cut off nor how a time was written may tell two rows apart.
@@ -180,9 +179,9 @@ def _built(row: Row, clock: Clock, more: Mapping[str, str]) -> Cdr:
     disposition = _disposition(row)
     is_answered = disposition in _ANSWERED
     if end is None and duration is not None:
-        end = start + dt.timedelta(seconds=duration)
+        end = moved(start, duration)
     if answer is None and is_answered and end is not None and talked is not None:
-        answer = end - dt.timedelta(seconds=talked)
+        answer = moved(end, -talked)
     return Cdr(
         uid=_uid(row),
         call_id=row.linkedid or row.uniqueid or None,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from dispatcher.adapters.asterisk_csv import AsteriskCsv
+from dispatcher.adapters.asterisk_lines import AsteriskJson
 from dispatcher.adapters.base import PLAIN, MappedFormat
 from dispatcher.adapters.freeswitch_csv import MasterCsv
 from dispatcher.adapters.freeswitch_files import Documents
 from dispatcher.adapters.generic_file import MappedFile
+from dispatcher.adapters.kamailio_csv import KamailioCsv
 
 if TYPE_CHECKING:
     from dispatcher.adapters.base import FileFormat
@@ -20,6 +23,9 @@ FORMATS: Final[dict[str, FileFormat]] = {
     "3cx": MappedFile("3cx", "3cx", preset="3cx"),
     "cucm": MappedFile("cucm", "cucm", preset="cucm"),
     "generic": MappedFile("generic", "generic"),
+    "asterisk-csv": AsteriskCsv(),
+    "asterisk-json": AsteriskJson(),
+    "kamailio": KamailioCsv(),
 }
 
 

@@ -25,6 +25,7 @@ from dispatcher.adapters.cdr_schema import ID_MAX_CHARS
 from dispatcher.adapters.told import (
     EPOCH,
     moment_text,
+    moved,
     row_json,
     text_of,
     whole_seconds,
@@ -201,7 +202,7 @@ def _bounded(call_id: str) -> str | None:
 def _times(moments: Moments, duration: int | None) -> dict[str, Any]:
     start, answer, end, _ = moments
     if end is None and duration is not None:
-        end = start + dt.timedelta(seconds=duration)
+        end = moved(start, duration)
     talked = (end - answer) // _SECOND if answer and end and end >= answer else None
     rang = (answer - start) // _SECOND if answer and answer >= start else None
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from dispatcher.adapters.asterisk import Asterisk
 from dispatcher.adapters.freeswitch import FreeSwitch
 from dispatcher.adapters.generic import Generic
 from dispatcher.adapters.grandstream import Grandstream
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from dispatcher.adapters.base import Adapter
 
 ADAPTERS: Final[dict[str, Adapter]] = {
+    "asterisk": Asterisk(),
     "freeswitch": FreeSwitch(),
     "generic": Generic(),
     "grandstream": Grandstream(),

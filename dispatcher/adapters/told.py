@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from dispatcher.adapters.base import BadCdr
+from dispatcher.adapters.cdr_schema import DURATION_LIMIT_S, YEARS
 from dispatcher.values import FieldError
 
 if TYPE_CHECKING:
@@ -151,7 +152,19 @@ def whole_seconds(text: str, field: str) -> int | None:
         return None
     if not _NUMBER.fullmatch(text):
         raise BadCdr(FieldError(field, "must be a number of seconds"))
-    return int(text.partition(".")[0])
+    seconds = int(text.partition(".")[0])
+    if seconds >= DURATION_LIMIT_S:
+        raise BadCdr(FieldError(field, f"must be below {DURATION_LIMIT_S}"))
+    return seconds
+
+
+def moved(moment: dt.datetime, seconds: int) -> dt.datetime | None:
+    """The moment so many seconds later; None where a CDR can hold no such time."""
+    try:
+        later = moment + dt.timedelta(seconds=seconds)
+    except OverflowError:
+        return None
+    return later if later.year in YEARS else None
 
 
 def row_json(row: Mapping[str, object]) -> bytes:
