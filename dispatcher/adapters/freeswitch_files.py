@@ -8,6 +8,7 @@ so that a leg gives the same record from a file and from the wire.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from dispatcher.adapters.base import PLAIN
@@ -26,6 +27,7 @@ _BEGINNINGS: Final = (b"{", b"<?xml", b"<cdr", b"cdr=", b"%7B", b"%3C")
 # What ends a leg that goes over lines: a line that begins so.
 _ENDS: Final = {b"{": b"}", b"<": b"</cdr>"}
 _BLANK: Final = b" \t\r\n\0"
+_BLANKS: Final = re.compile(rb"[ \t\r\n\0]*+")
 
 
 class Documents:
@@ -38,7 +40,11 @@ class Documents:
         self.name = name
 
     def cut(self, data: bytes, *, is_end: bool) -> tuple[list[bytes], int]:
-        """A leg a record; blank lines, and what is no leg, are records of a line."""
+        """A leg a record, blank lines before it included; what is no leg, by the line.
+
+        Of nothing but blank lines it cuts nothing before the end: that is how a file of
+        one leg, which mod_xml_cdr does not end with a line, is known for a document.
+        """
         records: list[bytes] = []
         start = 0
         while start < len(data):
@@ -61,7 +67,8 @@ class Documents:
 
 
 def _end_of_leg(data: bytes, start: int, *, is_end: bool) -> int:
-    """Where the leg ends that begins at `start`; 0 if more bytes must tell."""
+    """Where the leg ends that is next at `start`; 0 if more bytes must tell."""
+    start = _BLANKS.match(data, start).end()  # type: ignore[union-attr]  # it always does
     limit = start + MAX_LEG_BYTES
     first = data.find(b"\n", start, limit) + 1
     if first and (last := _last_line(data[start:first])):

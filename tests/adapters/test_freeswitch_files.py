@@ -16,6 +16,7 @@ from dispatcher.adapters.base import Read, Undecodable
 from dispatcher.adapters.formats import FORMATS
 from dispatcher.adapters.freeswitch import FreeSwitch
 from dispatcher.adapters.freeswitch_files import MAX_LEG_BYTES
+from dispatcher.pipeline.chunks import is_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,6 +103,14 @@ def test_a_leg_that_has_no_end_costs_only_itself():
 
 def test_blank_lines_are_no_legs():
     assert len(read(b"\n" + BUSY + b"\r\n\r\n\n" + JSON)) == 2
+
+
+@both
+def test_a_folder_takes_a_file_for_a_document(name):
+    # Else it would wait for the end of a line that mod_xml_cdr does not write.
+    assert is_document(FORMATS[name])
+    assert cut(b" \r\n\n", name) == [b" \r\n\n"]
+    assert read(b" \r\n\n", name) == []
 
 
 def test_a_line_that_is_no_leg_is_kept_with_its_reason():
