@@ -23,6 +23,7 @@ from dispatcher.admin.labels import label
 from dispatcher.admin.moments import absolute, both
 from dispatcher.admin.readonly import page_of
 from dispatcher.admin.scope import scope_of
+from dispatcher.admin.source_mapping import mapping_url
 from dispatcher.admin.source_state import state_of
 from dispatcher.models import ApiToken
 from dispatcher.pipeline import sources, tokens
@@ -129,6 +130,7 @@ def page_context(request: HttpRequest, source: Source) -> dict[str, Any]:
         "status": state_of(source, now),
         "trouble": _trouble(request, source),
         "tokens": [_token_row(token, now) for token in _tokens_of(source)],
+        "mapping_url": mapping_url(source),
         **{
             f"{name}_url": reverse(f"admin:dispatcher_source_{name}", args=[source.pk])
             for name in ("connect", "light", "token")

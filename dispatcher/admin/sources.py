@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from dispatcher.adapters.kinds import kinds, title
-from dispatcher.admin import source_views
+from dispatcher.admin import source_mapping, source_views
 from dispatcher.admin.delivery_filters import TenantFilter
 from dispatcher.admin.moments import UNKNOWN, both
 from dispatcher.admin.readonly import page_of
@@ -92,7 +92,8 @@ class SourceAdmin(ScopedAdmin, ModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """What its buttons do is below its page."""
-        return [*source_views.patterns(self), *super().get_urls()]
+        mapping = source_mapping.pattern(self)
+        return [mapping, *source_views.patterns(self), *super().get_urls()]
 
     # The list --------------------------------------------------------------------------
 

@@ -52,6 +52,7 @@ OWN = {
         "<uuid:replay_id>/resume/",
     },
     "dispatcher.Source": {
+        "<uuid:source_id>/mapping/",
         "<uuid:source_id>/connect/",
         "<uuid:source_id>/light/",
         "<uuid:source_id>/token/",
