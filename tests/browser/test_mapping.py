@@ -49,7 +49,7 @@ def test_markup_of_a_sample_is_shown_as_text(editor: Page, seen: Seen):
     fill(editor, 2, "caller.name", "from.name")
     editor.fill("#sample", json.dumps(sample))
 
-    editor.click("text=Preview >> visible=true")
+    editor.click("button[formaction]")
     editor.wait_for_selector("#preview")
 
     assert editor.content().count(MARK) > 5
@@ -77,7 +77,7 @@ def test_from_a_preset_to_a_saved_mapping_by_clicks_alone(editor: Page, seen: Se
     editor.select_option("select[name=preset]", "3cx")
     editor.click("text=Start from this")
     editor.fill("#sample", line)
-    editor.click("text=Preview >> visible=true")
+    editor.click("button[formaction]")
     editor.wait_for_selector("#preview")
     assert "cancelled" in editor.inner_text("#preview")
 
