@@ -27,9 +27,9 @@ MAX_ROWS: Final = 400
 NEW_ROWS: Final = 4
 # A separator that a browser would cut off, or that would not be seen.
 JOINS: Final = {
-    "": "first that is known",
-    " ": "joined by a space",
-    **{sign: f"joined by {sign}" for sign in ("-", "_", ":", ".", "/", "T")},
+    "": "first known",
+    " ": "joined, space",
+    **{sign: f"joined {sign}" for sign in ("-", "_", ":", ".", "/", "T")},
 }
 TABS: Final = {"\t": "tab"}
 
