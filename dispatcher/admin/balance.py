@@ -104,6 +104,7 @@ def _told(
         "columns": [*map(str.capitalize, _RECORDS), *_AT_WEBHOOKS],
         "rows": [_row(one) for one in told.hours],
         "totals": _row(told.totals),
+        "legs_waiting": told.legs_waiting,
         "webhooks": [_webhook(one, tenant, day) for one in told.totals.webhooks],
     }
 

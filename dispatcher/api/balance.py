@@ -96,13 +96,18 @@ class HourJson(TotalsJson):
 
 
 class BalanceJson(BaseModel):
-    """The hours in which something came, the earliest first, and their totals."""
+    """The hours in which something came, the earliest first, and their totals.
+
+    `legs_waiting` are legs, whenever they came, that count as received when their call
+    is joined.
+    """
 
     tenant: str
     since: MomentText
     until: MomentText
     hours: list[HourJson]
     totals: TotalsJson
+    legs_waiting: int
 
 
 class Range(BaseModel):

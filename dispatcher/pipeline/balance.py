@@ -27,7 +27,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
-from dispatcher.models import Delivery, Tally, Webhook
+from dispatcher.models import CallLeg, Delivery, Tally, Webhook
 from dispatcher.pipeline import standing
 from dispatcher.pipeline.standing import HELD, LATE, WAITING, Standing
 from dispatcher.pipeline.tally import Tallies, hour_at, moment_of, more
@@ -115,10 +115,15 @@ class Hour:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """Hours in which something was received, the earliest first, and their totals."""
+    """Hours in which something was received, the earliest first, and their totals.
+
+    `legs_waiting`: legs of the tenant's, whenever they came, whose calls are not joined
+    yet; they count as received when these are.
+    """
 
     hours: Sequence[Hour]
     totals: Hour
+    legs_waiting: int = 0
 
 
 def balance(
@@ -134,11 +139,13 @@ def balance(
         found = standing.of_hours(tenant, since, until)
         webhooks = _known(counted, found, seen)
         judged_since = _judged_since(tenant)
+        waiting = CallLeg.objects.filter(source__tenant=tenant, due_at__isnull=False)
+        legs_waiting = waiting.count()
     hours = []
     for hour in sorted(counted.keys() | found.keys()):
         told = _hour(hour, counted.get(hour, {}), found.get(hour, Standing()), webhooks)
         hours.append(told if hour >= judged_since else _unjudged(told))
-    return Balance(hours, _totals(hours))
+    return Balance(hours, _totals(hours), legs_waiting)
 
 
 def note_gone(tenant: Tenant, cdr_ids: Sequence[UUID]) -> None:

@@ -58,6 +58,7 @@ def statement(tenant: Tenant, told: Balance, since: int, until: int) -> dict[str
             if hour.hour is not None
         ],
         "totals": _hour(told.totals),
+        "legs_waiting": told.legs_waiting,
     }
 
 

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.utils import timezone
 
-from dispatcher.models import StoredCdr, Tenant, Webhook, WebhookFilter
+from dispatcher.adapters.base import Read
+from dispatcher.models import Source, StoredCdr, Tenant, Webhook, WebhookFilter
 from dispatcher.pipeline.accept import accept
+from dispatcher.pipeline.ingest import Origin, store
 from tests.admin.roles import ROLES, client_in, make_world
+from tests.normalise.test_joining import a_leg
 from tests.pipeline.conftest import call
 
 if TYPE_CHECKING:
@@ -44,6 +47,18 @@ def _text(response: Any) -> str:
     """What is read on the page, without its tags."""
     without_tags = re.sub(r"<[^>]+>", " ", response.content.decode())
     return re.sub(r"\s+", " ", without_tags)
+
+
+def test_it_shows_how_many_legs_wait(admin_client: Client, acme: Tenant):
+    source = Source.objects.create(
+        tenant=acme, name="pbx", pbx="freeswitch", legs="per_call"
+    )
+    origin = Origin("freeswitch", source)
+    store(acme, [Read(a_leg())], origin, now=timezone.now())
+
+    response = admin_client.get(PAGE, {"tenant": "acme"})
+
+    assert "Legs that wait for the others of their calls: 1." in _text(response)
 
 
 def test_it_shows_each_hour_and_the_day(admin_client: Client, received: Webhook):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
-from dispatcher.models import StoredCdr, Webhook, WebhookFilter
+from dispatcher.adapters.base import Read
+from dispatcher.models import Source, StoredCdr, Webhook, WebhookFilter
 from dispatcher.pipeline.accept import accept
+from dispatcher.pipeline.ingest import Origin, store
+from tests.normalise.test_joining import a_leg
 from tests.pipeline.conftest import call
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
@@ -49,6 +52,20 @@ def test_it_tells_people_as_well(received, run):
     assert "1 matched, 1 filtered, 0 dropped" in text
     assert "filtered out by dir:eq:inbound: 1" in text
     assert "It adds up." in text
+
+
+def test_it_tells_of_legs_that_wait(acme, run):
+    source = Source.objects.create(
+        tenant=acme, name="pbx", pbx="freeswitch", legs="per_call"
+    )
+    store(acme, [Read(a_leg())], Origin("freeswitch", source), now=timezone.now())
+
+    told = run("balance", "--tenant", "acme")
+    answer = run("balance", "--tenant", "acme", "--json").answer
+
+    assert "legs that wait for the others of their calls: 1\n" in told.out
+    assert answer["tenants"][0]["legs_waiting"] == 1
+    assert (answer["balanced"], answer["tenants"][0]["hours"]) == (True, [])
 
 
 def test_with_check_it_succeeds_where_it_adds_up(received, run):

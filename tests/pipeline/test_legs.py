@@ -113,6 +113,7 @@ def test_a_leg_that_waits_in_vain_becomes_a_call_that_says_so(
     hand_over(a_leg())
 
     assert join_at(now + 29 * SECOND) == []
+    assert balance(acme, hour_at(now), hour_at(now) + 1).legs_waiting == 1
     assert not StoredCdr.objects.exists()
     assert join_at(now + 30 * SECOND) == [webhook.pk]
 
@@ -313,11 +314,11 @@ def test_two_workers_that_find_the_same_calls_due_take_each_in_once(
 ):
     webhook_of(acme)
     for n in range(10):
-        hand_over(a_leg(call_id=f"x-{n}", extra=None))
+        hand_over(replace(a_leg(extra=None), uid=f"a-{n}", call_id=f"x-{n}"))
 
     _together(*[_joining(now + 60 * SECOND)] * 2)
 
-    assert StoredCdr.objects.count() == Delivery.objects.count()
+    assert StoredCdr.objects.count() == Delivery.objects.count() == 10
     assert not CallLeg.objects.filter(due_at__isnull=False).exists()
     assert adds_up(acme, now)[0]
 

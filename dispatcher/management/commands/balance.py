@@ -94,6 +94,8 @@ def _lines(told: Iterable[dict[str, Any]]) -> Iterator[str]:
         totals = one["totals"]
         yield f"{one['tenant']}, {one['since']} to {one['until']}"
         yield f"  {_numbers(totals, _RECORDS)}"
+        if one["legs_waiting"]:
+            yield f"  legs that wait for the others of their calls: {one['legs_waiting']}"
         for webhook in totals["webhooks"]:
             yield f"  {webhook['webhook']} {webhook['url']}"
             yield f"    {_numbers(webhook, _AT_WEBHOOK)}"
