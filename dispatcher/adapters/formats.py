@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from dispatcher.adapters import grandstream, webex
 from dispatcher.adapters.asterisk_csv import AsteriskCsv
 from dispatcher.adapters.asterisk_lines import AsteriskJson
 from dispatcher.adapters.base import PLAIN, MappedFormat
 from dispatcher.adapters.freeswitch_csv import MasterCsv
 from dispatcher.adapters.freeswitch_files import Documents
 from dispatcher.adapters.generic_file import MappedFile
+from dispatcher.adapters.json_file import JsonFile
 from dispatcher.adapters.kamailio_csv import KamailioCsv
 
 if TYPE_CHECKING:
@@ -26,6 +28,10 @@ FORMATS: Final[dict[str, FileFormat]] = {
     "asterisk-csv": AsteriskCsv(),
     "asterisk-json": AsteriskJson(),
     "kamailio": KamailioCsv(),
+    "grandstream": JsonFile(
+        "grandstream", grandstream.to_legs, lists=grandstream.LISTS
+    ),
+    "webex": JsonFile("webex", webex.to_legs, lists=webex.LISTS),
 }
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 # As many as POST /api/v1/cdrs takes; a larger list is kept whole, in quarantine.
 MAX_RECORDS: Final = 1000
 BOM: Final = b"\xef\xbb\xbf"
-_TOO_MANY: Final = f"more than {MAX_RECORDS} records; send fewer at a time"
 _TOO_DEEP: Final = "JSON nested too deeply"
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 
@@ -46,15 +45,16 @@ def read_records(
     to_calls: Callable[[Record], Sequence[Read]],
     *,
     lists: Collection[str] = (),
+    most: int = MAX_RECORDS,
 ) -> list[Read | Undecodable]:
     """Turn each record of a JSON body into calls; raises nothing.
 
     `to_calls` may raise BadCdr. `lists`: under which keys of an object its records stand,
-    the first that is there. Where no record can be read, or they are too many, the body
-    comes back whole.
+    the first that is there. Where no record can be read, or they are more than `most`,
+    the body comes back whole.
     """
     try:
-        items = _read_all(split(body, lists=lists), to_calls)
+        items = _read_all(split(body, lists=lists, most=most), to_calls, most)
     except BadCdr as bad:
         return [undecodable(bad, body)]
     if any(isinstance(item, Read) for item in items):
@@ -71,11 +71,13 @@ def undecodable(bad: BadCdr, body: bytes) -> Undecodable:
     return Undecodable(str(bad), body, bad.errors)
 
 
-def split(body: bytes, *, lists: Collection[str] = ()) -> list[Record]:
-    """The records of a body: 1 to MAX_RECORDS. Raises BadCdr, its field is `body`."""
+def split(
+    body: bytes, *, lists: Collection[str] = (), most: int = MAX_RECORDS
+) -> list[Record]:
+    """The records of a body: 1 to `most`. Raises BadCdr, its field is `body`."""
     try:
         text = body.removeprefix(BOM).decode()
-        records = list(_records(text, lists))
+        records = list(_records(text, lists, most))
     except UnicodeDecodeError as error:
         _refuse(f"not UTF-8 at byte {error.start}")
     except RecursionError:
@@ -108,7 +110,9 @@ def members(text: str, start: int = 0) -> Iterator[Member]:
 
 
 def _read_all(
-    records: Sequence[Record], to_calls: Callable[[Record], Sequence[Read]]
+    records: Sequence[Record],
+    to_calls: Callable[[Record], Sequence[Read]],
+    most: int,
 ) -> list[Read | Undecodable]:
     items: list[Read | Undecodable] = []
     for record in records:
@@ -119,16 +123,16 @@ def _read_all(
         except RecursionError:
             # Read again from deeper down, what was just shallow enough may not be.
             items.append(Undecodable(_TOO_DEEP, record.raw))
-        if len(items) > MAX_RECORDS:
-            _refuse(_TOO_MANY)
+        if len(items) > most:
+            _refuse_as_too_many(most)
     return items
 
 
-def _records(text: str, lists: Collection[str]) -> Iterator[Record]:
+def _records(text: str, lists: Collection[str], most: int) -> Iterator[Record]:
     """The elements of the list that the text is or has, else the text's own value."""
     start = _past_space(text, 0)
     if text.startswith("[", start):
-        end = yield from _elements(text, start)
+        end = yield from _elements(text, start, most)
         if _past_space(text, end) != len(text):
             raise json.JSONDecodeError("Extra data", text, end)
         return
@@ -140,18 +144,18 @@ def _records(text: str, lists: Collection[str]) -> Iterator[Record]:
     else:
         # Where a key stands twice, the last one counts.
         places = [one.start for one in members(text, start) if one.key == listed]
-        yield from _elements(text, places[-1])
+        yield from _elements(text, places[-1], most)
 
 
-def _elements(text: str, start: int) -> Generator[Record, None, int]:
+def _elements(text: str, start: int, most: int) -> Generator[Record, None, int]:
     """The elements of the list that begins at `start`; returns where it ends."""
     count, place = 0, _past_space(text, start + 1)
     closed = text.startswith("]", place)
     while not closed:
         value, end = _DECODER.raw_decode(text, place)
         count += 1
-        if count > MAX_RECORDS:
-            _refuse(_TOO_MANY)
+        if count > most:
+            _refuse_as_too_many(most)
         yield Record(value, text[place:end].encode())
         place = _past_space(text, end)
         closed = text.startswith("]", place)
@@ -173,6 +177,10 @@ def _past(text: str, mark: str, place: int) -> int:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _refuse_as_too_many(most: int) -> NoReturn:
+    _refuse(f"more than {most} records; send fewer at a time")
 
 
 def _refuse(reason: str) -> NoReturn:

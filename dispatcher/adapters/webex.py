@@ -20,6 +20,7 @@ from dispatcher.adapters.json_items import read_records
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dispatcher.adapters.json_items import Record
     from dispatcher.values import Cdr, SourceRules
 
 LISTS: Final = ("items",)
@@ -106,14 +107,15 @@ class Webex:
         rules: SourceRules = PLAIN,
     ) -> Sequence[Read | Undecodable]:
         """Every record is a leg of its own."""
-        return read_records(
-            body, lambda one: [Read(to_leg(one.value), one.raw)], lists=LISTS
-        )
+        return read_records(body, lambda record: to_legs(record, rules), lists=LISTS)
 
 
-def to_leg(record: object) -> Cdr:
-    """The call of a decoded record. Raises BadCdr by Webex' names of the fields."""
-    record = an_object(record)
+def to_legs(record: Record, _rules: SourceRules) -> list[Read]:
+    """The one leg of a record. Raises BadCdr by Webex' names of the fields."""
+    return [Read(_to_cdr(an_object(record.value)), record.raw)]
+
+
+def _to_cdr(record: dict[str, Any]) -> Cdr:
     lowered = {name.lower(): value for name, value in record.items()}
     fields = _Named(lowered, blanks=BLANKS)
     return to_cdr(
