@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 from dispatcher.adapters.asterisk_columns import read_columns
-from dispatcher.adapters.asterisk_json import read_json, read_rows, text_in
+from dispatcher.adapters.asterisk_json import read_json, text_in
 from dispatcher.adapters.base import (
     NO_HEADERS,
     PLAIN,
@@ -19,7 +19,7 @@ from dispatcher.adapters.base import (
     Read,
     Undecodable,
 )
-from dispatcher.adapters.told import row_json
+from dispatcher.adapters.json_items import Record, read_records
 from dispatcher.values import FieldError
 
 if TYPE_CHECKING:
@@ -56,34 +56,16 @@ class Asterisk:
 
 
 def _listed(body: bytes, rules: SourceRules) -> list[Read | Undecodable]:
-    """A list of rows; each keeps its own JSON, written again, unless it is the only."""
-    try:
-        rows = read_rows(text_in(body))
-        _check_count(len(rows), body)
-    except BadCdr as bad:
-        return [Undecodable(str(bad), body, bad.errors)]
-    items: list[Read | Undecodable] = []
-    lost: list[BadCdr] = []
-    for row in rows:
-        try:
-            raw = body if len(rows) == 1 else row_json(row)
-            items.append(Read(read_columns(row, rules), raw))
-        except BadCdr as bad:
-            lost.append(bad)
-    if not lost:
-        return items
-    # Whole, as it came: no byte of the refused ones may be lost.
-    why = f"{len(lost)} of {len(rows)} rows could not be read, the first: {lost[0]}"
-    return [*items, Undecodable(why, body, lost[0].errors)]
+    def call_of(record: Record) -> list[Read]:
+        if not isinstance(record.value, dict):
+            raise BadCdr(FieldError("row", "must be a JSON object"))
+        return [Read(read_columns(record.value, rules), record.raw)]
+
+    return read_records(body, call_of)
 
 
 def _most_rows(body: bytes) -> int:
     return len(body) // _ROW_MIN_BYTES + 1
-
-
-def _check_count(count: int, body: bytes) -> None:
-    if count > _most_rows(body):
-        raise BadCdr(FieldError("body", f"{count} rows that are too short to be any"))
 
 
 def _rows(body: bytes, rules: SourceRules) -> list[Read | Undecodable]:

@@ -1,4 +1,4 @@
-"""JSON of Asterisk's CDRs: one row, a list of rows, or a row a line.
+"""A row of Asterisk's CDRs as JSON, as cdr_custom writes it.
 
 cdr_custom (`format = json`) escapes quotes and not backslashes: what it writes of a
 value with one is no JSON, and is read by its own rule instead, where that leaves one
@@ -32,10 +32,7 @@ _OTHER_END: Final = re.compile(r'\\"\s*+(?:,\s*+"|\}\s*+\Z)')
 def read_json(line: bytes, rules: SourceRules) -> Read | Undecodable:
     """One row as cdr_custom writes it, with `line` as its raw bytes. Raises nothing."""
     try:
-        [row, *more] = read_rows(text_in(line))
-        if more:
-            _refuse("must be one row")
-        return Read(read_columns(row, rules), line)
+        return Read(read_columns(read_row(text_in(line)), rules), line)
     except BadCdr as bad:
         return Undecodable(str(bad), line, bad.errors)
 
@@ -45,23 +42,20 @@ def text_in(body: bytes) -> str:
     return body.removeprefix(_BOM).strip().decode("utf-8", "replace")
 
 
-def read_rows(text: str) -> list[dict[str, Any]]:
-    """The rows of a text that is JSON as a whole. Raises BadCdr for any other.
+def read_row(text: str) -> dict[str, Any]:
+    """The row that a JSON object is; cdr_custom's way of writing it is read, too.
 
-    Where it is one object only, cdr_custom's way of writing it is read, too.
+    Raises BadCdr for anything else.
     """
     try:
-        document = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_no_constant
-        )
+        row = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
     except RecursionError:
         _refuse("JSON nested too deeply")
     except ValueError as error:
-        return [_repaired(text, error)]
-    rows = document if isinstance(document, list) else [document]
-    if not rows or not all(isinstance(row, dict) for row in rows):
-        _refuse("must be a row as a JSON object, or a list of them")
-    return rows
+        return _repaired(text, error)
+    if not isinstance(row, dict):
+        _refuse("must be a row as a JSON object")
+    return row
 
 
 def _repaired(text: str, error: ValueError) -> dict[str, Any]:

@@ -334,7 +334,7 @@ def _extra(
     if disposition not in _ANSWERED and not row.dstchannel and _is_phantom(row):
         kept["phantom"] = True
     if mark:
-        kept["clock_change"] = mark
+        kept["clock"] = mark
     for name, value in more.items():
         kept.setdefault(name, value)
     return {"asterisk": kept}

@@ -156,7 +156,7 @@ def _timing(row: Mapping[str, str], zone: str) -> dict[str, Any]:
     return {
         **{name: moment.isoformat() for name, moment in moments.items() if moment},
         **{name: value for name, value in seconds.items() if value is not None},
-        **({"extra": {"clock_change": times.mark}} if times.mark else {}),
+        **({"extra": {"clock": times.mark}} if times.mark else {}),
     }
 
 

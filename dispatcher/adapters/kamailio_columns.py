@@ -166,7 +166,7 @@ def _record(row: _Row, rules: SourceRules) -> dict[str, Any]:
         "caller": _known({"number": row.text("caller"), "name": row.text("name")}),
         "dialed": _known({"number": row.text("callee")}),
     }
-    kept = {**row.rest(), **({"clock_change": moments.mark} if moments.mark else {})}
+    kept = {**row.rest(), **({"clock": moments.mark} if moments.mark else {})}
     return _known({**record, "extra": {"kamailio": kept} if kept else None})
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 REQUIRED: Final = ("uid", "started_at")
 KEPT_UNDER: Final = "generic"
 # Where a time was read by a rule: `ambiguous`, `missing` or `resolved` (adapters.zones).
-CLOCK_CHANGE: Final = "clock_change"
+CLOCK_CHANGE: Final = "clock"
 # Below extra and generic; what is nested deeper is kept as text.
 _MAX_DEPTH: Final = 12
 _INT_LIMIT: Final = 2**63

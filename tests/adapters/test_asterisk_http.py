@@ -59,15 +59,16 @@ def test_the_dialplan_posts_the_names_of_cdr():
     assert (item.cdr.answered_at, item.cdr.hangup_cause_code) == (None, 19)
 
 
-def test_of_a_list_the_good_rows_are_taken_and_the_whole_is_kept():
-    body = json.dumps([ROW, {"src": "1"}]).encode()
+def test_of_a_list_each_row_keeps_its_own_bytes_read_or_not():
+    row = json.dumps(ROW).encode()
 
-    good, bad = Asterisk().decode(body)
+    good, bad, number = Asterisk().decode(b"[" + row + b', {"src": 1} , 7]')
 
     assert isinstance(good, Read)
+    assert good.raw == row
     assert isinstance(bad, Undecodable)
-    assert bad.body == body
-    assert bad.reason.startswith("1 of 2 rows could not be read, the first: start")
+    assert (bad.body, bad.errors[0].field) == (b'{"src": 1}', "start")
+    assert isinstance(number, Undecodable)
 
 
 def test_of_lines_the_bad_one_is_kept_by_itself():

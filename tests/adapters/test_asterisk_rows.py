@@ -136,7 +136,7 @@ def test_the_unique_id_tells_which_of_two_equal_hours_it_was():
         utc(10, 25, 1, 30),
     )
     assert second.extra is not None
-    assert second.extra["asterisk"]["clock_change"] == "resolved"
+    assert second.extra["asterisk"]["clock"] == "resolved"
 
 
 def test_columns_of_freepbx_are_understood():
