@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from dispatcher.adapters.base import safe_uid
+from dispatcher.adapters.cdr_schema import DURATION_LIMIT_S
 from dispatcher.values import Leg, Legs, Line
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def _talk(started_at: dt.datetime, answered: Sequence[Cdr]) -> dict[str, Any]:
     ring = _seconds(started_at, at, answered[0].ring_duration)
     return {
         "answered_at": at,
-        "talk_duration": sum(talks) if talks else None,
+        "talk_duration": min(sum(talks), DURATION_LIMIT_S - 1) if talks else None,
         "ring_duration": ring,
     }
 
@@ -218,7 +219,8 @@ def _latest(moments: Iterable[dt.datetime | None]) -> dt.datetime | None:
 def _seconds(
     start: dt.datetime, end: dt.datetime | None, otherwise: int | None
 ) -> int | None:
-    """Whole seconds between two; where the clock was set back, what the PBX told."""
+    """Whole seconds between two; where a clock was wrong, what the PBX told."""
     if end is None or end < start:
         return otherwise
-    return int((end - start).total_seconds())
+    seconds = int((end - start).total_seconds())
+    return seconds if seconds < DURATION_LIMIT_S else otherwise

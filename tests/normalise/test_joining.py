@@ -6,9 +6,13 @@ import datetime as dt
 import itertools
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from dispatcher.adapters import cdr_json
 from dispatcher.normalise.joining import call_of, is_complete, joined
 from dispatcher.values import Dialer, Leg, Legs, Line, Recording
+from tests.adapters.test_cdr_json_roundtrip import cdrs, words
 from tests.pipeline.conftest import call
 
 START = dt.datetime(2026, 11, 20, 9, 0, tzinfo=dt.UTC)
@@ -220,6 +224,14 @@ def test_a_leg_belongs_to_the_call_that_it_names_else_to_who_originated_it():
     assert call_of(b_leg(call_id=None)) == A
     assert call_of(a_leg()) == A
     assert call_of(call("x")) is None
+
+
+@given(st.lists(cdrs, min_size=1, max_size=4), words.filter(bool))
+@settings(deadline=None)
+def test_whatever_legs_are_their_call_could_be_sent_to_us(legs, call_id):
+    made = joined(call_id, legs)
+
+    assert cdr_json.parse(cdr_json.dump(made).encode()) == made
 
 
 def test_an_id_that_is_no_uid_is_made_one():
