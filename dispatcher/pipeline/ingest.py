@@ -144,7 +144,7 @@ def _keep(
     if source is None or not parts:
         return legs.Kept(), {}
     kept = legs.keep(source, parts, now)
-    return kept, legs.join(source, kept.ready, now)
+    return kept, legs.join_at_once(source, kept.ready, now)
 
 
 def _quarantine(

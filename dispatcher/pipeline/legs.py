@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from django.db import connection
+from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models import Count, Q
 
 from dispatcher.adapters import cdr_json
@@ -157,6 +157,22 @@ def join(source: Source, calls: Sequence[str], now: dt.datetime) -> Mapping[UUID
     taken = take_in(source.tenant, reads, source.pbx, owing, source.pk)
     _settle(source, waiting, now)
     return taken.wake
+
+
+def join_at_once(
+    source: Source, calls: Sequence[str], now: dt.datetime
+) -> Mapping[UUID, str]:
+    """Joins calls in the transaction that has kept their legs.
+
+    A call that the database refuses must not keep its legs from being stored: it is
+    left to the beat, and to who reads the log.
+    """
+    try:
+        with transaction.atomic():
+            return join(source, calls, now)
+    except (DataError, IntegrityError) as error:
+        log.warning("call.not_joined", error=str(error).partition("\n")[0][:200])
+        return {}
 
 
 def join_due(*, clock: Callable[[], dt.datetime]) -> Iterator[Mapping[UUID, str]]:

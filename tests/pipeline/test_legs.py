@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from dispatcher.adapters import cdr_json
 from dispatcher.adapters.base import Read
@@ -275,6 +275,22 @@ def test_a_call_that_cannot_be_joined_holds_up_no_other(
 
     assert StoredCdr.objects.get().uid == "y"
     assert CallLeg.objects.get(uid=A).due_at == now + 30 * SECOND + legs.PUT_OFF
+
+
+def test_a_call_that_cannot_be_taken_in_does_not_keep_its_legs_from_being_stored(
+    acme, hand_over, now, monkeypatch
+):
+    def refuse(*_: Any) -> Any:
+        raise IntegrityError("a record breaks a rule of its table")
+
+    monkeypatch.setattr(legs, "take_in", refuse)
+    taken = hand_over(a_leg(), b_leg())
+    monkeypatch.undo()
+
+    assert (taken.accepted, CallLeg.objects.count()) == (2, 2)
+    join_at(now + 30 * SECOND)
+    assert StoredCdr.objects.count() == 1
+    assert adds_up(acme, now)[0]
 
 
 def test_a_wait_that_a_clock_put_far_ahead_is_over(hand_over, now):
