@@ -14,6 +14,7 @@ from cdrhook.demo.plays import batch, feed, flat
 from cdrhook.demo.plays.registry import DEFAULT, PLAYS
 from cdrhook.demo.receivers import CAST
 from dispatcher.adapters import cdr_json
+from dispatcher.adapters.base import Read
 from dispatcher.adapters.freeswitch import FreeSwitch
 from dispatcher.api.partner_query import counts_asked
 from dispatcher.payloads.registry import STYLES
@@ -41,7 +42,7 @@ def taken(call: Call) -> list[object]:
     """What cdrhook makes of a call."""
     if call.path.startswith("/ingest/freeswitch/"):
         decoded = FreeSwitch().decode(call.body, content_type=call.content_type)
-        return list(decoded)
+        return [item.cdr if isinstance(item, Read) else item for item in decoded]
     return list(cdr_json.parse_many(call.body, limit=1))
 
 
