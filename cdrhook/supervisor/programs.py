@@ -1,4 +1,4 @@
-"""Which processes make up cdrhook: web, workers by lane, beat; and their command lines.
+"""Which processes make up cdrhook: web, workers by lane, beat, collect; their command lines.
 
 The graces add up to less than 20 s with Valkey's: so long may a stop take. Starts
 nothing. The Procfile lists the same ones.
@@ -16,6 +16,8 @@ WORKER_STAGE: Final = 1
 WORKER_GRACE_SECONDS: Final = 14.0
 # Beat looks at its clock once a second.
 BEAT_GRACE_SECONDS: Final = 3.0
+# Its threads store what they have read within 2 s.
+COLLECT_GRACE_SECONDS: Final = 3.0
 # Threads of one worker that coordinate drains; requests have an executor of their own.
 DRAIN_THREADS: Final = 4
 
@@ -46,7 +48,7 @@ def programs(
         workers.append(worker("summaries", "summaries", "summaries"))
     if has_shared_broker:
         workers.append(worker("enqueue", "enqueue", "enqueue"))
-    return [web(), *workers, beat()]
+    return [web(), *workers, beat(), collect()]
 
 
 def web() -> Program:
@@ -74,6 +76,15 @@ def beat() -> Program:
     """The one beat; its scheduler comes from the settings."""
     return Program(
         name="beat", command=_celery("beat"), grace_seconds=BEAT_GRACE_SECONDS
+    )
+
+
+def collect() -> Program:
+    """What fetches calls from folders and connections of sources."""
+    return Program(
+        name="collect",
+        command=(sys.executable, "-m", "cdrhook", "collect"),
+        grace_seconds=COLLECT_GRACE_SECONDS,
     )
 
 

@@ -18,13 +18,13 @@ def lines(*, has_one_writer: bool, cores: int = 2, **has: bool) -> dict[str, str
 
 def test_sqlite_gets_one_worker_for_both_lanes() -> None:
     found = lines(has_one_writer=True, cores=8)
-    assert list(found) == ["web", "worker", "beat"]
+    assert list(found) == ["web", "worker", "beat", "collect"]
     assert "worker --loglevel WARNING --queues fast,slow" in found["worker"]
 
 
 def test_postgresql_gets_a_worker_a_core_and_one_for_the_slow_lane() -> None:
     found = lines(has_one_writer=False, cores=2)
-    assert list(found) == ["web", "fast1", "fast2", "slow", "beat"]
+    assert list(found) == ["web", "fast1", "fast2", "slow", "beat", "collect"]
     assert "--queues fast " in found["fast2"]
     assert "--queues slow " in found["slow"]
 
@@ -58,6 +58,7 @@ def test_only_workers_say_worker_in_their_command_lines() -> None:
 def test_web_and_beat_stop_first_then_workers_then_valkey_within_20_seconds() -> None:
     found = programs(has_one_writer=True, cores=1, has_summaries=True)
     stages = {one.name: one.stage for one in found}
-    assert stages["web"] == stages["beat"] < stages["worker"] < LAST_STAGE
+    assert stages["web"] == stages["beat"] == stages["collect"] < stages["worker"]
+    assert stages["worker"] < LAST_STAGE
     longest = {one.stage: one.grace_seconds for one in found}
     assert sum(longest.values()) + 1.5 < 20
