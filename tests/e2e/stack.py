@@ -86,6 +86,19 @@ class Stack:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
+    def run(self, code: str, *args: str) -> str:
+        """Runs Python within Django; what it printed."""
+        done = subprocess.run(
+            [CDRHOOK, "shell", "--verbosity", "0", "-c", code],
+            env={**self.env, "ARGS": json.dumps(args)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
     def tenant(self) -> Tenant:
         """A new tenant with a token of every scope."""
         name = f"t-{secrets.token_hex(4)}"
@@ -102,6 +115,11 @@ class Stack:
         scopes = [word for scope in SCOPES for word in ("--scope", scope)]
         token = self.command("createtoken", "--partner", made, *scopes)["token"]
         return Partner(self, name, token)
+
+    def collectors(self) -> list[psutil.Process]:
+        """`cdrhook collect` among the children."""
+        children = psutil.Process(self.process.pid).children()
+        return [child for child in children if "collect" in child.cmdline()]
 
     def workers(self) -> list[psutil.Process]:
         """The Celery workers among the children."""
@@ -127,6 +145,15 @@ class Stack:
 
 
 SCOPES = ("ingest", "read", "manage")
+_ARGS = "import json, os; from dispatcher.models import *; a = json.loads(os.environ['ARGS']); "
+_MAKE_SOURCE = (
+    f"{_ARGS} t = Tenant.objects.get(external_id=a[0]);"
+    " print(Source.objects.create(tenant=t, name=a[1], **json.loads(a[2])).pk)"
+)
+_IS_WELL = (
+    f"{_ARGS} s = Source.objects.get(pk=a[0]);"
+    " print(bool(s.collector) and not s.trouble and (bool(s.cursor) or 'ami' in s.connection))"
+)
 
 
 class Tenant:
@@ -143,6 +170,16 @@ class Tenant:
         )
         assert created.status_code == 201, created.text
         return str(created.json()["id"])
+
+    def source(self, name: str, **settings: str) -> str:
+        """Makes a source of what is fetched; gives its id."""
+        return self.stack.run(
+            _MAKE_SOURCE, self.external_id, name, json.dumps(settings)
+        )
+
+    def source_is_well(self, source: str) -> bool:
+        """Whether it has been fetched from, and nothing is in the way."""
+        return self.stack.run(_IS_WELL, source) == "True"
 
     def post(self, body: Any, path: str = "/api/v1/cdrs") -> requests.Response:
         """POSTs JSON, or bytes as they are."""
