@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 
 from dispatcher.collecting.trouble import Trouble
 from dispatcher.models import QuarantinedRecord, Source, StoredCdr
-from dispatcher.pipeline import hold, poll
+from dispatcher.pipeline import hold, ingest, poll
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,10 +110,12 @@ def test_a_row_is_stored_once_however_often_it_is_seen(table, poll_of, monkeypat
     add(table, 1)
     reading = poll_of("?since=all")
     stored: list[int] = []
-    store = poll.store
-    monkeypatch.setattr(
-        poll, "store", lambda *a, **k: (stored.append(len(a[1])), store(*a, **k))[1]
-    )
+
+    def counted(tenant: Any, items: Any, *args: Any, **named: Any) -> ingest.Ingested:
+        stored.append(len(items))
+        return ingest.store(tenant, items, *args, **named)
+
+    monkeypatch.setattr(poll, "store", counted)
     for _ in range(3):
         monkeypatch.setattr(reading, "_look_back_at", 0.0)
         reading.step()
@@ -150,7 +152,10 @@ def test_a_row_that_cannot_be_read_is_kept_and_the_others_are_taken(table, poll_
         ({"connection": "mysql://u:p@127.0.0.1:1/x"}, "connection refused"),
         ({"connection": "postgresql://u:p@127.0.0.1:1/x"}, "connection refused"),
         ({"connection": "sqlite:///"}, "The connection must read sqlite:///path"),
-        ({"connection": "mysql://u:p@h:port/x"}, "The connection is no URL of a database."),
+        (
+            {"connection": "mysql://u:p@h:port/x"},
+            "The connection is no URL of a database.",
+        ),
         ({"connection": "sqlite:///a?since=soon"}, "since= must be a date"),
     ],
 )
