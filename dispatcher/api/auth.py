@@ -127,7 +127,8 @@ class TokenAsPassword(HttpBasicAuth):
             text = base64.b64decode(encoded.strip(), validate=True).decode()
         except (binascii.Error, ValueError):
             return None
-        user, _, password = text.partition(":")
+        # The last colon: a source's name may stand here and hold some, a token holds none.
+        user, _, password = text.rpartition(":")
         return self.authenticate(request, user, password)
 
     def authenticate(

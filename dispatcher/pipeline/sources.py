@@ -115,6 +115,8 @@ def _bad_connection(source: Source) -> str:
 
 def masked(connection_url: str) -> str:
     """A connection without its password and query, for people to recognise it by."""
+    if not connection_url:
+        return ""
     try:
         parts = urlsplit(connection_url)
     except ValueError:

@@ -129,6 +129,19 @@ def test_secrets_go_in_and_never_come_out(admin_client: Client, fetched: Source)
     assert "postgresql://reader:***@db.example/cdr" in shown
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("", ""),
+        ("ami://cdr:secret@pbx:5038", "ami://cdr:***@pbx:5038"),
+        ("mysql://db/cdr?password=secret", "mysql://db/cdr?***"),
+        ("mysql://[", "***"),
+    ],
+)
+def test_a_connection_is_recognised_without_its_password(url: str, shown: str):
+    assert sources.masked(url) == shown
+
+
 def test_a_secret_that_is_left_alone_stays_and_an_empty_one_is_removed(
     admin_client: Client, fetched: Source
 ):

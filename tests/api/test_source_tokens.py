@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -122,6 +123,15 @@ def test_its_token_is_good_for_nothing_else(
 
     assert {answer.status_code for answer in answers} <= {403, 405}
     assert 403 in {answer.status_code for answer in answers}
+
+
+def test_as_a_password_it_may_stand_behind_any_user_name(source: Source, now):
+    token = sources.new_token(source, now=now)
+
+    for user in ("", "cdrhook", "site:switch-1"):
+        login = b64encode(f"{user}:{token}".encode()).decode()
+        pbx = Client(headers={"authorization": f"Basic {login}"})
+        assert post(pbx, OWN).status_code == 202
 
 
 def test_a_token_ends_with_its_source(pbx: Client, source: Source, now):

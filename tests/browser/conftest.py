@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
 from playwright.sync_api import sync_playwright
 
 from tests import chromium
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
+PASSWORD = "correct horse battery"
 # Says so if a script of ours, or of somebody else's, was run.
 WATCH = """
 window.ran = 0;
@@ -84,3 +88,26 @@ def page(browser: Browser, live_server: Any, seen: Seen) -> Iterator[Page]:
     shown.on("pageerror", lambda error: seen.faults.append(f"error: {error}"))
     yield shown
     context.close()
+
+
+@pytest.fixture
+def operator(transactional_db: None) -> User:
+    return User.objects.create_superuser("operator", password=PASSWORD)
+
+
+@pytest.fixture
+def logged_in(page: Page, operator: User, live_server: Any) -> Page:
+    """The page of an operator who has logged in."""
+    client = Client()
+    client.force_login(operator)
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    page.context.add_cookies(
+        [
+            {
+                "name": settings.SESSION_COOKIE_NAME,
+                "value": cookie,
+                "url": live_server.url,
+            }
+        ]
+    )
+    return page

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from django.conf import settings
 from django.contrib import admin
-from django.contrib.auth.models import User
-from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
+from dispatcher.models import Source
+from tests.browser.conftest import PASSWORD
 from tests.browser.evil import MARK, make_evil_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from django.contrib.auth.models import User
     from playwright.sync_api import Page
 
     from tests.browser.conftest import Seen
@@ -23,37 +23,14 @@ if TYPE_CHECKING:
 # On one database only: a browser sees the same pages on both.
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PASSWORD = "correct horse battery"
-
-
-@pytest.fixture
-def operator(transactional_db: None) -> User:
-    return User.objects.create_superuser("operator", password=PASSWORD)
-
-
-@pytest.fixture
-def logged_in(page: Page, operator: User, live_server: Any) -> Page:
-    """The page of an operator who has logged in."""
-    client = Client()
-    client.force_login(operator)
-    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
-    page.context.add_cookies(
-        [
-            {
-                "name": settings.SESSION_COOKIE_NAME,
-                "value": cookie,
-                "url": live_server.url,
-            }
-        ]
-    )
-    return page
-
 
 def addresses() -> Iterator[str]:
     """Every list, form and row of the admin, and the other pages for people."""
     yield reverse("admin:index")
     yield reverse("admin:balance")
     yield reverse("admin:password_change")
+    for source in Source.objects.all():
+        yield reverse("admin:dispatcher_source_connect", args=[source.pk])
     for model in admin.site._registry:
         meta = model._meta
         base = f"admin:{meta.app_label}_{meta.model_name}"
