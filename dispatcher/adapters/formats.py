@@ -11,7 +11,7 @@ from dispatcher.adapters.base import PLAIN, MappedFormat
 from dispatcher.adapters.freeswitch_csv import MasterCsv
 from dispatcher.adapters.freeswitch_files import Documents
 from dispatcher.adapters.generic_file import MappedFile
-from dispatcher.adapters.json_file import JsonFile
+from dispatcher.adapters.json_or_csv_file import JsonOrCsvFile
 from dispatcher.adapters.kamailio_csv import KamailioCsv
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ FORMATS: Final[dict[str, FileFormat]] = {
     "asterisk-csv": AsteriskCsv(),
     "asterisk-json": AsteriskJson(),
     "kamailio": KamailioCsv(),
-    "grandstream": JsonFile(
+    "grandstream": JsonOrCsvFile(
         "grandstream", grandstream.to_legs, lists=grandstream.LISTS
     ),
-    "webex": JsonFile("webex", webex.to_legs, lists=webex.LISTS),
+    "webex": JsonOrCsvFile("webex", webex.to_legs, lists=webex.LISTS),
 }
 
 
