@@ -187,8 +187,8 @@ def blank(plan: Plan) -> Plan:
 
 
 def _errors(mapping: dict[Any, Any], preset: str) -> Iterator[FieldError]:
-    yield from _unknown_keys("", mapping, _KEYS)
-    for key, check in _KEYS.items():
+    yield from _unknown_keys("", mapping, KEYS)
+    for key, check in KEYS.items():
         if key in mapping:
             yield from check(key, mapping[key])
     based = mapping.get("preset") or preset
@@ -256,7 +256,7 @@ def _lines(path: str, value: object) -> Iterator[FieldError]:
         yield FieldError(path, f"must be a whole number of 0 to {MAX_SKIPPED}")
 
 
-_CSV_KEYS: Final[dict[str, Callable[[str, object], Iterator[FieldError]]]] = {
+CSV_KEYS: Final[dict[str, Callable[[str, object], Iterator[FieldError]]]] = {
     "encoding": lambda path, value: one_of(path, value, ENCODINGS),
     "delimiter": lambda path, value: one_of(path, value, DELIMITERS),
     "quote": lambda path, value: one_of(path, value, QUOTES),
@@ -271,8 +271,8 @@ def _csv(path: str, value: object) -> Iterator[FieldError]:
     if not isinstance(value, dict):
         yield FieldError(path, "must be an object")
         return
-    yield from _unknown_keys(f"{path}.", value, _CSV_KEYS)
-    for key, check in _CSV_KEYS.items():
+    yield from _unknown_keys(f"{path}.", value, CSV_KEYS)
+    for key, check in CSV_KEYS.items():
         if key in value:
             yield from check(f"{path}.{key}", value[key])
 
@@ -304,7 +304,7 @@ def _above(path: str, name: str, ours: Mapping[str, Any]) -> Iterator[FieldError
             yield FieldError(path, f"needs {shown(beside)} beside it")
 
 
-_KEYS: Final[dict[str, Callable[[str, object], Iterator[FieldError]]]] = {
+KEYS: Final[dict[str, Callable[[str, object], Iterator[FieldError]]]] = {
     "preset": _preset,
     "body": _body,
     "records": _records,
