@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from dispatcher.admin import erasing
 from dispatcher.admin.scope import ScopedAdmin, scope_of
 from dispatcher.admin.unfolded import ModelAdmin
-from dispatcher.models import Delivery, Partner, StoredCdr, Tenant, Webhook
+from dispatcher.models import Delivery, Partner, Source, StoredCdr, Tenant, Webhook
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -137,10 +137,10 @@ class TenantAdmin(OwnerAdmin):
         return () if obj is None else ("external_id",)
 
     def owns_something(self, obj: Any) -> bool:
-        """Calls, webhooks or deliveries."""
+        """Calls, webhooks, deliveries or sources."""
         return any(
             model.objects.filter(tenant=obj).exists()
-            for model in (StoredCdr, Webhook, Delivery)
+            for model in (StoredCdr, Webhook, Delivery, Source)
         )
 
     @admin.display(description="Privacy")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dispatcher.models import ApiToken, Partner, Tenant, Webhook
+from dispatcher.models import ApiToken, Partner, Source, Tenant, Webhook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,16 +93,18 @@ def test_tenants_and_partners_are_made_and_listed(admin_client: Client) -> None:
         assert shown in admin_client.get(f"/admin/dispatcher/{kind}/").content.decode()
 
 
-def test_a_tenant_with_webhooks_cannot_be_deleted(
-    admin_client: Client, acme: Tenant, globex: Tenant
+def test_a_tenant_with_webhooks_or_sources_cannot_be_deleted(
+    admin_client: Client, acme: Tenant, globex: Tenant, outsider: Tenant
 ) -> None:
     Webhook.objects.create(tenant=acme, url="https://receiver.example/")
+    Source.objects.create(tenant=outsider, name="switch-1", pbx="freeswitch")
 
-    for tenant in (acme, globex):
+    for tenant in (acme, globex, outsider):
         address = f"/admin/dispatcher/tenant/{tenant.pk}/delete/"
         admin_client.post(address, {"post": "yes"})
 
-    assert list(Tenant.objects.values_list("external_id", flat=True)) == ["acme"]
+    left = Tenant.objects.values_list("external_id", flat=True)
+    assert list(left) == ["acme", "outsider"]
 
 
 @pytest.mark.parametrize(("kind", "owner"), [("tenant", "acme"), ("partner", "north")])
