@@ -7,13 +7,11 @@ FreeSWITCH does when it bridges.
 from __future__ import annotations
 
 import json
-import subprocess
 import uuid
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.stack import CDRHOOK
 from tests.programs import wait_for
 
 pytestmark = pytest.mark.e2e
@@ -24,22 +22,15 @@ BODY = (
     / "freeswitch"
     / "real_mod_json_cdr_plain_application_json.body"
 ).read_bytes()
-MAKE = """
-from dispatcher.models import Source, Tenant
-tenant = Tenant.objects.get(external_id={tenant!r})
-Source.objects.create(tenant=tenant, name="pbx", pbx="freeswitch", **{settings!r})
-"""
 
 
 @pytest.fixture
 def source(tenant):
-    """source(**settings) makes one of the tenant's; gives where it pushes to."""
+    """source(*options) makes one of the tenant's; gives where it pushes to."""
 
-    def make(**settings):
-        code = MAKE.format(tenant=tenant.external_id, settings=settings)
-        subprocess.run(
-            [CDRHOOK, "shell", "-c", code], env=tenant.stack.env, check=True, timeout=60
-        )
+    def make(*options):
+        whose = ("--tenant", tenant.external_id, "--name", "pbx")
+        tenant.stack.command("createsource", *whose, "--pbx", "freeswitch", *options)
         return f"/ingest/freeswitch/{tenant.external_id}/pbx"
 
     return make
@@ -64,7 +55,7 @@ def test_a_source_that_delivers_once_a_call_sends_one_call_of_two_legs(
     tenant, receiver, source
 ):
     tenant.webhook(receiver.url("/"))
-    path = source(legs="per_call")
+    path = source("--legs", "per_call")
     a, _, a_leg, b_leg = two_legs()
 
     answers = [tenant.post(body, path).json() for body in (b_leg, a_leg, b_leg)]
@@ -81,7 +72,7 @@ def test_a_leg_that_waited_in_vain_is_sent_and_the_other_is_a_revision(
     tenant, receiver, source
 ):
     tenant.webhook(receiver.url("/"))
-    path = source(legs="per_call", leg_wait_seconds=1)
+    path = source("--legs", "per_call", "--leg-wait-seconds", 1)
     a, _, a_leg, b_leg = two_legs()
 
     tenant.post(a_leg, path)
@@ -97,7 +88,7 @@ def test_a_leg_that_waited_in_vain_is_sent_and_the_other_is_a_revision(
 
 def test_a_source_that_delivers_each_leg_sends_two(tenant, receiver, source):
     tenant.webhook(receiver.url("/"))
-    path = source(legs="per_leg")
+    path = source("--legs", "per_leg")
     a, b, a_leg, b_leg = two_legs()
 
     for body in (b_leg, a_leg):
