@@ -14,6 +14,7 @@ import math
 import re
 import zoneinfo
 from decimal import Decimal
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import TypeAdapter
@@ -210,10 +211,17 @@ def _limited_leaf(node: dict[str, Any], field: str) -> Any:
     return None
 
 
+_KEY: Final = itemgetter(0)
+
+
 def _ordered(value: Any) -> Any:
     """The same value with the keys of all its objects sorted."""
     if isinstance(value, dict):
-        return {key: _ordered(value[key]) for key in sorted(value)}
+        # Most values are texts: half of the time goes into asking for each of them.
+        return {
+            key: item if type(item) is str else _ordered(item)
+            for key, item in sorted(value.items(), key=_KEY)
+        }
     if isinstance(value, list):
         return [_ordered(item) for item in value]
     return value

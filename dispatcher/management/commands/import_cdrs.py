@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import logging
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
@@ -69,23 +70,31 @@ class Command(AnsweringCommand):
 
     def answer(self, **options: Any) -> Answer:
         """Imports it, and wakes webhooks up as it goes."""
-        reading = _reading(options)
-        done = Imported()
+        reading, done = _reading(options), Imported()
         # A line for each of a thousand transactions would hide the progress.
         logging.getLogger("dispatcher").setLevel(logging.WARNING)
+        # What has been loaded stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
         with _opened(options["file"]) as opened:
-            progress = Progress(opened.size)
-            quiet = options["json"] and not sys.stderr.isatty()
-            try:
-                for done in import_stream(opened.stream, reading, clock=timezone.now):
-                    tasks.wake_up(done.wake)
-                    if not quiet:
-                        progress.show(opened.position, done.records, done.rejected)
-            except (KeyboardInterrupt, StorageUnavailable, *_UNREADABLE) as error:
-                progress.clear()
-                raise Failure(_why(error, done)) from None
-            progress.clear()
+            _import(opened, reading, done, quiet=options["json"])
         return Answer(_counts(done), _told(done))
+
+
+def _import(opened: _Opened, reading: Reading, done: Imported, *, quiet: bool) -> None:
+    """Raises Failure, with how far it came."""
+    progress = Progress(opened.size)
+    importing = import_stream(opened.stream, reading, done, clock=timezone.now)
+    try:
+        with closing(importing):
+            for _ in importing:
+                tasks.wake_up(done.wake)
+                if not quiet or sys.stderr.isatty():
+                    progress.show(opened.position, done.records, done.rejected)
+    except (KeyboardInterrupt, StorageUnavailable, *_UNREADABLE) as error:
+        progress.clear()
+        raise Failure(_why(error, done)) from None
+    progress.clear()
 
 
 def _reading(options: dict[str, Any]) -> Reading:
