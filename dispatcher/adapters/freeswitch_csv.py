@@ -126,7 +126,8 @@ def _to_cdr(row: Mapping[str, str], zone: str) -> Cdr:
         "caller": _known(number=row["caller_id_number"], name=row["caller_id_name"]),
         "dialed": _known(number=row["destination_number"]),
     }
-    record.setdefault("extra", {})["freeswitch"] = _kept(row)
+    extra = record.setdefault("extra", {})
+    extra["freeswitch"] = _kept(row) | extra.get("freeswitch", {})
     try:
         return cdr_json.parse(record)
     except BadCdr as bad:
@@ -156,7 +157,7 @@ def _timing(row: Mapping[str, str], zone: str) -> dict[str, Any]:
     return {
         **{name: moment.isoformat() for name, moment in moments.items() if moment},
         **{name: value for name, value in seconds.items() if value is not None},
-        **({"extra": {"clock": times.mark}} if times.mark else {}),
+        **({"extra": {"freeswitch": {"clock": times.mark}}} if times.mark else {}),
     }
 
 

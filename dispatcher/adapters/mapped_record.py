@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 REQUIRED: Final = ("uid", "started_at")
 KEPT_UNDER: Final = "generic"
 # Where a time was read by a rule: `ambiguous`, `missing` or `resolved` (adapters.zones).
-CLOCK_CHANGE: Final = "clock"
+CLOCK: Final = f"extra.{KEPT_UNDER}.clock"
 # Below extra and generic; what is nested deeper is kept as text.
 _MAX_DEPTH: Final = 12
 _INT_LIMIT: Final = 2**63
@@ -185,7 +185,8 @@ def values_of(record: Record, plan: Plan, zone: str) -> dict[str, Any]:
 def _whole(values: dict[str, Any], rest: dict[str, Any]) -> dict[str, Any]:
     record = record_of(values)
     if rest:
-        record["extra"] = {**record.get("extra", {}), KEPT_UNDER: rest}
+        extra = record.setdefault("extra", {})
+        extra[KEPT_UNDER] = rest | extra.get(KEPT_UNDER, {})
     return record
 
 
@@ -251,7 +252,7 @@ def _clocks(values: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     zones = {one.zone for one in local.values()}
     if local.keys() != times.keys() or len(zones) > 1:
-        return {f"extra.{CLOCK_CHANGE}": marks[0]}
+        return {CLOCK: marks[0]}
     start, answer, end = (
         local[path].plain if path in local else None for path in paths
     )
@@ -260,7 +261,7 @@ def _clocks(values: Mapping[str, Any]) -> dict[str, Any]:
     )
     anew = zip(paths, found[:3], strict=True)
     return {path: one.isoformat() for path, one in anew if one is not None} | {
-        f"extra.{CLOCK_CHANGE}": found.mark
+        CLOCK: found.mark
     }
 
 

@@ -94,7 +94,7 @@ def test_an_hour_that_comes_twice_is_marked():
 
     assert cdr.started_at == dt.datetime(2026, 11, 1, 5, 15, 23, tzinfo=dt.UTC)
     assert cdr.extra is not None
-    assert cdr.extra["clock_change"] == "ambiguous"
+    assert cdr.extra["freeswitch"]["clock"] == "ambiguous"
 
 
 def test_a_leg_that_nobody_answered_has_no_time_of_it():

@@ -220,6 +220,6 @@ def test_the_hour_that_comes_twice_is_told_by_the_other_times(end, duration, exp
 
     cdr = to_cdr(record, plan, "Europe/London")
 
-    mark = (cdr.extra or {}).get("clock_change")
+    mark = (cdr.extra or {}).get("generic", {}).get("clock")
     times = (f"{cdr.started_at:%H:%M:%S}", f"{cdr.ended_at:%H:%M:%S}", mark)
     assert times == (expected or ("23:00:00", "23:10:00", None))
