@@ -100,7 +100,8 @@ class SourceForm(OwnedForm, SourceModelForm):
         required=False,
         strip=True,
         help_text="With login. Its password is never shown: what is left as it is"
-        " stays, empty removes it.",
+        " stays, empty removes it. Asterisk's events (ami://) come once: what happens"
+        " while nobody is connected is lost, so have a file or a table as well.",
         widget=TextInputWidget(attrs={"autocomplete": "off"}),
     )
 
