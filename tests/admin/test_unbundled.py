@@ -140,7 +140,7 @@ def test_it_takes_no_query_a_webhook(
     for number in range(10):
         owing(acme, "a", "b", active=number % 2 == 0)
 
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(14):
         assert counts(admin_client) == ["10", "10"]
     with django_assert_max_num_queries(10):
         admin_client.get("/admin/webhooks/")

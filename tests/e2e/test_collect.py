@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -121,12 +123,15 @@ def maria() -> Iterator[tuple[str, Callable[[int, int], None]]]:
 
 
 @pytest.fixture
-def postgresql(tmp_path_factory) -> Iterator[tuple[str, Callable[[int, int], None]]]:
+def postgresql() -> Iterator[tuple[str, Callable[[int, int], None]]]:
     """PostgreSQL with Asterisk's table as it comes, without an id."""
-    folder, port = tmp_path_factory.mktemp("pbx"), free_port()
-    for parent in folder.parents[:2]:
-        parent.chmod(0o755)
-    with programs.postgres(folder, port):
+    port = free_port()
+    # Not in pytest's own folder, which nobody else may enter: PostgreSQL may run as
+    # somebody else.
+    with (
+        TemporaryDirectory(prefix="cdrhook-pbx-") as name,
+        programs.postgres(Path(name), port),
+    ):
         url = programs.postgres_url(port, "postgres")
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(CDR_TABLE.format(end='"end"', id="").encode())
