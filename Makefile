@@ -56,7 +56,8 @@ test: $(DEV)
 	leg() { \
 	  name="$$1"; export CDRHOOK_TEST_DATABASE="$$2"; shift 2; \
 	  echo "== $$name"; \
-	  $(PYTEST) --numprocesses 4 --dist worksteal "$$@"; code=$$?; \
+	  $(PYTEST) --numprocesses 4 --dist load \
+	    --maxschedchunk 4 "$$@"; code=$$?; \
 	  if [ $$code = 0 ]; then echo "== $$name: passed"; return; fi; \
 	  echo "== $$name: what failed beside others, once more by itself"; \
 	  if [ $$code = 1 ] && $(PYTEST) --last-failed \

@@ -20,6 +20,22 @@ if TYPE_CHECKING:
     from dispatcher.models import Tenant
 
 NOW = dt.datetime(2026, 11, 20, 10, 0, tzinfo=dt.UTC)
+# Tests of real processes, which wait more than they work.
+WAITING = (
+    "browser/",
+    "demo/",
+    "e2e/",
+    "supervisor/",
+    "commands/test_killed_imports.py",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that wait go first: at the end, the other processes would wait for them."""
+    items.sort(
+        key=lambda item: not item.nodeid.removeprefix("tests/").startswith(WAITING)
+    )
 
 
 @pytest.fixture(scope="session")
