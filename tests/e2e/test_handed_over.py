@@ -45,7 +45,8 @@ def test_a_message_of_another_program_is_taken_by_its_own_worker(tenant, receive
     stack = tenant.stack
     own = worker("enqueue", "enqueue", "enqueue")
     url = stack.broker_url().replace("unix://", "redis+socket://")
-    with Celery(broker=url) as integration:
+    # Not as this process' own, which other tests publish with.
+    with Celery(broker=url, set_as_current=False) as integration:
         integration.send_task(
             "dispatcher.enqueue",
             kwargs={"tenant": tenant.external_id, "cdrs": [call("by-message")]},
