@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import TYPE_CHECKING
 
 import pytest
 
-from dispatcher import broker
+from dispatcher import broker, tasks
+from dispatcher.models import Source
+
+if TYPE_CHECKING:
+    from dispatcher.models import Tenant
 
 pytestmark = pytest.mark.usefixtures("broker")
 
@@ -40,3 +45,20 @@ def test_without_a_broker_nobody_knows(
     monkeypatch.setattr(broker, "is_away", lambda: True)
 
     assert broker.watched_since(now) is None
+
+
+@pytest.mark.django_db
+def test_the_task_judges_sources_unless_nobody_knows_since_when(
+    acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Source.objects.create(tenant=acme, name="switch-1", pbx="freeswitch")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(broker, "is_away", lambda: True)
+        tasks.watch_sources()
+    source.refresh_from_db()
+    assert source.silence_judged_at is None
+
+    tasks.watch_sources()
+    source.refresh_from_db()
+    assert source.silence_judged_at is not None

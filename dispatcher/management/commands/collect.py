@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
@@ -16,6 +16,8 @@ from dispatcher.pipeline.outbound import utc_now
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
+
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class Command(BaseCommand):
@@ -30,10 +32,18 @@ class Command(BaseCommand):
             require_secret_key()
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from error
+        # Not by handlers: one that runs amid `Event.wait` could wait for itself.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        Collector(wake=wake_up, clock=utc_now, stop=stop).run()
+        collector = Collector(wake=wake_up, clock=utc_now, stop=stop)
+        thread = threading.Thread(target=collector.run, daemon=True, name="collector")
+        thread.start()
+        while thread.is_alive():
+            if signal.sigtimedwait(STOP_SIGNALS, 1.0) is not None:
+                stop.set()
+                thread.join()
+                return
+        raise CommandError("Fetching has ended by a fault; the log says which.")
 
 
 def wake_up(webhooks: Mapping[UUID, str]) -> None:
