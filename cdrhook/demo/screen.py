@@ -108,7 +108,9 @@ GIVEN_UP: Final = "given up: failed, can be sent again in the admin"
 
 def fate_of(delivery: Mapping[str, Any], number: int, now: dt.datetime) -> str:
     """What comes after attempt `number` of a delivery, as far as it is the last one."""
-    if number != delivery["attempts"][-1]["number"]:
+    last = delivery["attempts"][-1]
+    # An attempt that has delivered it may be told a moment before its state is.
+    if number != last["number"] or not last["error_class"]:
         return ""
     if delivery["state"] == "failed":
         return GIVEN_UP

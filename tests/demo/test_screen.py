@@ -56,9 +56,18 @@ def test_what_comes_next_follows_from_the_state(state: str, expected: str) -> No
     delivery = {
         "state": state,
         "next_attempt_at": "2026-11-23T10:00:02Z",
-        "attempts": [attempt(1)],
+        "attempts": [attempt(1, status_code=500, error_class="status")],
     }
     assert fate_of(delivery, 1, NOW) == expected
+
+
+def test_nothing_comes_next_after_an_attempt_that_delivered_it() -> None:
+    delivery = {
+        "state": "pending",
+        "next_attempt_at": "2026-11-23T10:00:02Z",
+        "attempts": [attempt(1)],
+    }
+    assert fate_of(delivery, 1, NOW) == ""
 
 
 def test_nothing_comes_next_after_an_attempt_that_was_followed_by_another() -> None:
