@@ -1,4 +1,7 @@
-"""How a FreeSWITCH leg ended, told from its hangup cause and whether it was answered."""
+"""How a leg ended, told from FreeSWITCH's hangup cause and whether it was answered.
+
+Kazoo runs on FreeSWITCH and passes its causes on.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def disposition(cause: str | None, *, answered: bool, given_up: bool) -> str | N
 
 
 def abandoned(cause: str | None, *, answered: bool, given_up: bool) -> bool | None:
-    """Whether the caller gave up; unknown where FreeSWITCH does not say who cleared."""
+    """Whether the caller gave up; unknown where nobody says who cleared."""
     if not answered and not given_up and cause in {None, "NORMAL_CLEARING"}:
         return None
     return given_up and not answered

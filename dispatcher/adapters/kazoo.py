@@ -29,6 +29,7 @@ from dispatcher.adapters.fields import (
     to_cdr,
 )
 from dispatcher.adapters.form_body import read_form
+from dispatcher.adapters.freeswitch_outcome import abandoned, disposition
 from dispatcher.adapters.json_items import BOM, read_records, undecodable
 
 if TYPE_CHECKING:
@@ -47,19 +48,6 @@ OK, ACCEPTED = 200, 202
 # What Crossbar wraps its answers in.
 LISTS: Final = ("data",)
 _NOBODY: Final = frozenset({"nouser", "unknown"})
-
-# How a leg that nobody answered ended, by hangup_cause; all others: failed.
-UNANSWERED: Final = {
-    "USER_BUSY": "busy",
-    "NO_ANSWER": "no_answer",
-    "NO_USER_RESPONSE": "no_answer",
-    "ALLOTTED_TIMEOUT": "no_answer",
-    "NORMAL_CLEARING": "no_answer",
-    "ORIGINATOR_CANCEL": "cancelled",
-    # Somebody else took the call: this leg was called off.
-    "LOSE_RACE": "cancelled",
-    "PICKED_OFF": "cancelled",
-}
 
 # Our field -> Kazoo's.
 NAMES: Final = {
@@ -231,26 +219,11 @@ def _outcome(fields: Fields) -> dict[str, Any]:
     direction = fields.text("call_direction")
     return {
         "direction": direction,
-        "disposition": _disposition(cause, answered=answered, given_up=given_up),
+        "disposition": disposition(cause, answered=answered, given_up=given_up),
         "hangup_cause": cause,
-        "abandoned": _abandoned(cause, answered=answered, given_up=given_up),
+        "abandoned": abandoned(cause, answered=answered, given_up=given_up),
         "dialer": {"leg_type": B_LEG if direction == "outbound" else A_LEG},
     }
-
-
-def _disposition(cause: str | None, *, answered: bool, given_up: bool) -> str | None:
-    if answered:
-        return "answered"
-    if given_up:
-        return "cancelled"
-    return None if cause is None else UNANSWERED.get(cause, "failed")
-
-
-def _abandoned(cause: str | None, *, answered: bool, given_up: bool) -> bool | None:
-    """Whether the caller gave up; unknown where Kazoo does not say who hung up."""
-    if not answered and not given_up and cause in {None, "NORMAL_CLEARING"}:
-        return None
-    return given_up
 
 
 def _parties(fields: Fields) -> dict[str, Any]:
