@@ -47,7 +47,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos")
     add = parser.add_argument
     add("faults", nargs="*", metavar="FAULT", help="only these")
-    add("--runs", type=int, default=1, metavar="N", help="that each fault is to have")
+    add("--runs", type=int, default=1, metavar="N", help="how often to make each fault")
     add("--quick", action="store_true", help="a few faults, shortened; always anew")
     add("--fresh", action="store_true", help="forgets the runs that there are")
     add("--jobs", type=int, default=JOBS, metavar="N", help="runs at a time")
@@ -69,9 +69,8 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.quick or arguments.fresh:
         kept.forget(names)
     wanted = missing([FAULTS[name] for name in names], arguments.runs, kept)
-    print(
-        f"== {len(wanted)} runs of {len(set(wanted_names(wanted)))} faults", flush=True
-    )
+    names = {fault.name for fault, _ in wanted}
+    print(f"== {len(wanted)} runs of {len(names)} faults", flush=True)
     done: list[Result] = []
 
     def take(result: Result) -> None:
@@ -87,24 +86,24 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0 if all(one.passed for one in done) and not cannot else 1
 
 
-def wanted_names(faults: list[Fault]) -> list[str]:
-    """Their names."""
-    return [fault.name for fault in faults]
+def missing(faults: list[Fault], times: int, kept: Results) -> list[tuple[Fault, int]]:
+    """Runs that are to be made, and how often each of them makes its fault.
 
-
-def missing(faults: list[Fault], runs: int, kept: Results) -> list[Fault]:
-    """Each fault once for every run it lacks; all faults once before any twice.
-
-    What is tried on both databases has half of its runs on each.
+    All faults have a run before any has two. What is tried on both databases is made
+    half of the times on each.
     """
-    have = {fault.name: kept.runs(fault.name) for fault in faults}
     variants = Counter(fault.what for fault in faults)
-    return [
-        fault
-        for number in range(runs)
+    lacks = {
+        fault.name: math.ceil(times / variants[fault.what]) - kept.times(fault.name)
         for fault in faults
-        if have[fault.name] <= number < math.ceil(runs / variants[fault.what])
-    ]
+    }
+    wanted = []
+    while any(lack > 0 for lack in lacks.values()):
+        for fault in faults:
+            if (lack := lacks[fault.name]) > 0:
+                wanted.append((fault, min(lack, fault.times)))
+                lacks[fault.name] -= fault.times
+    return wanted
 
 
 if __name__ == "__main__":

@@ -45,6 +45,7 @@ def main() -> None:
         arguments.template,
         quick=arguments.quick,
         rate=arguments.rate,
+        times=arguments.times,
     )
     try:
         with scene:
@@ -62,6 +63,7 @@ def main() -> None:
         commit=commit(),
         at=at.isoformat(timespec="seconds"),
         quick=arguments.quick,
+        times=arguments.times,
         took=round(time.monotonic() - began, 1),
         crashes=scene.crashes,
         notes=scene.notes,
@@ -78,16 +80,18 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("template", type=Path)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rate", type=float, default=RATE)
+    parser.add_argument("--times", type=int, default=1)
     return parser.parse_args()
 
 
 def _run(fault: Fault, scene: Scene) -> dict[str, Any]:
     evidence = scene.play()
     verdict = judge(evidence)
-    took = times(evidence, scene.struck_at, scene.over_at)
+    took = times(evidence, scene.strikes)
     problems = [*verdict.problems, *scene.problems, *scene.balance(evidence)]
     late = list(_late(fault, took))
-    if scene.idle < BUSY:
+    idle = min(strike.idle for strike in scene.strikes)
+    if idle < BUSY:
         scene.notes += [f"not judged, for the machine was busy: {one}" for one in late]
     else:
         problems += late
@@ -98,13 +102,12 @@ def _run(fault: Fault, scene: Scene) -> dict[str, Any]:
         "delivered": verdict.delivered,
         "duplicates": verdict.duplicates,
         "lost": verdict.lost,
-        "recover": _rounded(took.recover),
-        "first": _rounded(took.first),
+        "recover": [round(seconds, 2) for seconds in took.recover],
         "delay_p50": _rounded(quantile(0.5, took.delays)),
         "delay_p95": _rounded(quantile(0.95, took.delays)),
         "answer_p95": _rounded(quantile(0.95, took.answers)),
         "answers": _answers(evidence),
-        "idle": _rounded(scene.idle),
+        "idle": _rounded(idle),
         "problems": problems,
     }
 

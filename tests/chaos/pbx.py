@@ -31,12 +31,15 @@ PATIENCE_SECONDS: Final = 120.0
 # Of four posts, one hands over several calls.
 TOGETHER: Final = 5
 GIVEN_UP: Final = 16
+DIRECTIONS: Final = {"in": "inbound", "out": "outbound", "own": "internal"}
+# Half of the calls is for the webhooks that want them all.
+ENDS: Final = ("in", "own", "out", "own")
 
 
 def calls(post: int) -> list[str]:
     """The uids of a post; they end in the direction of the call."""
     count = TOGETHER if post % 4 == 3 else 1
-    return [f"p{post}-{n}-{('in', 'out')[(post // 2 + n) % 2]}" for n in range(count)]
+    return [f"p{post}-{n}-{ENDS[(post // 2 + n) % len(ENDS)]}" for n in range(count)]
 
 
 def body(uids: list[str]) -> bytes:
@@ -46,14 +49,13 @@ def body(uids: list[str]) -> bytes:
 
 
 def _record(uid: str) -> dict[str, Any]:
-    inbound = uid.endswith("in")
     return {
         "uid": uid,
         "started_at": "2026-11-20T09:37:35+00:00",
         "answered_at": "2026-11-20T09:37:40+00:00",
         "ended_at": "2026-11-20T09:38:45+00:00",
         "duration": 70,
-        "direction": "inbound" if inbound else "outbound",
+        "direction": DIRECTIONS[uid.rpartition("-")[2]],
         "disposition": "answered",
         "caller": {"number": "+442031703746", "name": 'Zoë "Z" Ångström & Söhne'},
         "dialed": {"number": "+442039702436"},

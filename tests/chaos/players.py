@@ -56,9 +56,13 @@ class Receivers:
         self.arrivals += map(as_arrival, self._lines.new())
         return self.arrivals
 
-    def held(self, path: str) -> list[Arrival]:
-        """Requests that were held so far."""
-        return [one for one in self.read() if (one.path, one.answer) == (path, "held")]
+    def held(self, path: str, since: float) -> list[Arrival]:
+        """Requests that were held since, in seconds since the epoch."""
+        return [
+            one
+            for one in self.read()
+            if (one.path, one.answer) == (path, "held") and one.at >= since
+        ]
 
     def close(self) -> None:
         """Ends it."""

@@ -25,19 +25,20 @@ PAGE: Final = ROOT / "docs" / "reliability.md"
 BEGIN: Final = "<!-- what make chaos found; written by tests.chaos.report -->"
 END: Final = "<!-- the end of what make chaos found -->"
 NOTHING: Final = "–"
+NAMES: Final = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
 HEADER: Final = (
-    *("fault", "database", "runs", "accepted", "delivered", "duplicates", "lost"),
+    *("fault", "database", "times", "accepted", "delivered", "duplicates", "lost"),
     *("seconds to recover (median, max)", "failed runs"),
 )
 
 
 def line(result: Result) -> str:
     """A run in a line, and one more for each problem."""
-    recover = NOTHING if result.recover is None else f"{result.recover:.1f} s"
+    recover = ", ".join(f"{seconds:.1f}" for seconds in result.recover) or NOTHING
     told = (
         f"{'ok    ' if result.passed else 'FAILED'} {result.fault:<28}"
         f" accepted {result.accepted}, delivered {result.delivered}, duplicates"
-        f" {result.duplicates}, lost {result.lost}, recovered in {recover},"
+        f" {result.duplicates}, lost {result.lost}, recovered in {recover} s,"
         f" took {result.took:.0f} s"
     )
     problems = [f"       {problem}" for problem in result.problems]
@@ -58,13 +59,13 @@ def table(runs: Sequence[Result]) -> str:
 
 
 def _row(what: str, runs: Sequence[Result]) -> tuple[str, ...]:
-    recover = [one.recover for one in runs if one.recover is not None]
+    recover = [seconds for one in runs for seconds in one.recover]
     lost = sum(one.lost for one in runs)
     failed = sum(not one.passed for one in runs)
     return (
         what,
         _databases(runs),
-        str(len(runs)),
+        str(sum(one.times for one in runs)),
         f"{sum(one.accepted for one in runs):,}",
         f"{sum(one.delivered for one in runs):,}",
         f"{sum(one.duplicates for one in runs):,}",
@@ -75,10 +76,10 @@ def _row(what: str, runs: Sequence[Result]) -> tuple[str, ...]:
 
 
 def _databases(runs: Sequence[Result]) -> str:
-    """Where they ran; how many of them where, if on both."""
-    counts = Counter(
-        {"sqlite": "SQLite", "postgres": "PostgreSQL"}[one.database] for one in runs
-    )
+    """Where it was made; how often where, if on both."""
+    counts: Counter[str] = Counter()
+    for one in runs:
+        counts[NAMES[one.database]] += one.times
     if len(counts) == 1:
         return next(iter(counts))
     return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
@@ -90,7 +91,7 @@ def summary(runs: Sequence[Result]) -> str:
     days = sorted(one.at[:10] for one in runs)
     accepted, lost = sum(one.accepted for one in runs), sum(one.lost for one in runs)
     told = (
-        f"{len(runs):,} runs from {days[0]} to {days[-1]} at commit {commits}:"
+        f"{len(runs):,} runs, {sum(one.times for one in runs):,} faults, from {days[0]} to {days[-1]} at commit {commits}:"
         f" {accepted:,} calls accepted, {lost:,} lost."
         if runs
         else "Nothing has been run yet."

@@ -42,9 +42,9 @@ class Results:
         for one in kept:
             self.add(one)
 
-    def runs(self, fault: str) -> int:
-        """How many there are of a fault."""
-        return sum(one.fault == fault for one in self.all())
+    def times(self, fault: str) -> int:
+        """How often a fault was made."""
+        return sum(one.times for one in self.all() if one.fault == fault)
 
 
 def results(*, quick: bool) -> Results:

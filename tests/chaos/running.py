@@ -55,10 +55,14 @@ class Runner:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def run(
-        self, faults: Sequence[Fault], jobs: int, done: Callable[[Result], None]
+        self,
+        faults: Sequence[tuple[Fault, int]],
+        jobs: int,
+        done: Callable[[Result], None],
     ) -> list[str]:
-        """Runs them all, in order, `jobs` at a time; those that cannot be run here."""
-        for database in sorted({fault.database for fault in faults}):
+        """Runs them all, in order, `jobs` at a time, each fault made that many times in
+        its run; those that cannot be run here."""
+        for database in sorted({fault.database for fault, _ in faults}):
             print(f"== Making the template for {database}", flush=True)
             MAKERS[database](self._folder / database)
         waiting, cannot = list(enumerate(faults)), []
@@ -66,8 +70,8 @@ class Runner:
         with contextlib.ExitStack() as stack:
             while waiting or running:
                 while waiting and len(running) < jobs:
-                    number, fault = waiting.pop(0)
-                    run = Run(fault, self._folder / f"{number}", self._folder)
+                    number, (fault, times) = waiting.pop(0)
+                    run = Run(fault, times, self._folder / f"{number}", self._folder)
                     stack.enter_context(run.started(self._options))
                     running.append(run)
                 for run in [one for one in running if one.is_over()]:
@@ -84,8 +88,9 @@ class Runner:
 class Run:
     """One run; what it started ends with it."""
 
-    def __init__(self, fault: Fault, work: Path, templates: Path) -> None:
-        self.fault, self._work, self._templates = fault, work, templates
+    def __init__(self, fault: Fault, times: int, work: Path, templates: Path) -> None:
+        self.fault, self._times = fault, times
+        self._work, self._templates = work, templates
         self._began = time.monotonic()
         self._ended = False
         self._process: subprocess.Popen[bytes] | None = None
@@ -101,7 +106,7 @@ class Run:
                     *(str(os.getpid()), str(int(signal.SIGTERM))),
                     *(sys.executable, "-m", "tests.chaos.one", self.fault.name),
                     *(str(self._work), str(self._templates / self.fault.database)),
-                    *options,
+                    *("--times", str(self._times), *options),
                 ],
                 process_group=0,
                 cwd=ROOT,
@@ -119,7 +124,8 @@ class Run:
         assert self._process is not None
         if self._process.poll() is not None:
             return True
-        limit = self.fault.seconds + self.fault.patience + GRACE_SECONDS
+        once = self.fault.seconds + self.fault.patience
+        limit = self._times * once + GRACE_SECONDS
         return time.monotonic() - self._began > limit
 
     def result(self, *, quick: bool) -> Result | None:
@@ -145,6 +151,7 @@ class Run:
             commit=commit(),
             at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             quick=quick,
+            times=self._times,
             took=round(time.monotonic() - self._began, 1),
             problems=["the run broke: it ended, or was ended, without a result"],
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import shutil
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,7 @@ from tests.chaos.players import Pbx, Receivers
 from tests.chaos.processes import ROOT, until
 from tests.chaos.servers import Postgres, Valkey
 from tests.chaos.stack import Parts, Up
+from tests.chaos.timing import Strike
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
     from tests.chaos.values import Fault
 
 BEFORE_SECONDS: Final = 4.0
-AFTER_SECONDS: Final = 6.0
+AFTER_SECONDS: Final = 4.0
+BETWEEN_SECONDS: Final = 2.0
 RATE: Final = 100.0
 # A webhook besides those of every run, for faults that have a bad receiver.
 BAD: Final = "/bad"
@@ -44,16 +47,16 @@ class Scene:
         *,
         quick: bool = False,
         rate: float = RATE,
+        times: int = 1,
     ) -> None:
         self.fault, self.work, self.template = fault, work, template
-        self.quick, self._rate = quick, rate
+        self.quick, self._rate, self._times = quick, rate, times
         self.data = work / "data"
         self.crashes = 0
         # Whether the balance has counted from the run's first call on.
         self.counts_all = True
-        self.struck_at = self.over_at = 0.0
-        # Share of the machine that was to be had during the fault.
-        self.idle = 1.0
+        # The times that the fault was made so far.
+        self.strikes: list[Strike] = []
         self.notes: list[str] = []
         self.problems: list[str] = []
         self.hooks: list[Hook] = []
@@ -140,7 +143,13 @@ class Scene:
         self.hook("/flaky", prompt=False, only="out", filters=_direction("outbound"))
         self.receivers.switch("/flaky", "flaky")
         if self.fault.bad_receiver:
-            self.hook(BAD, prompt=False, only="out", filters=_direction("outbound"))
+            self.hook(
+                BAD,
+                prompt=False,
+                only="out",
+                filters=_direction("outbound"),
+                retries=1,
+            )
 
     def hook(
         self, path: str, *, prompt: bool = True, only: str = "", **settings: Any
@@ -197,18 +206,17 @@ class Scene:
     # The run --------------------------------------------------------------------------
 
     def play(self) -> Evidence:
-        """Load, fault, load, silence; what was seen."""
+        """Load, fault, load, as often as is wanted, silence; what was seen."""
         self.pbx = Pbx(self.work, self.cdrhook.urls, self.token, self._rate)
         self._stack.callback(self.pbx.close)
         self.wait(BEFORE_SECONDS, 2.0)
         self._phase("struck")
-        self.struck_at = time.time()
-        before = psutil.cpu_times()
-        self.fault.strike(self)
-        self.idle = _idle(before, psutil.cpu_times())
-        self.over_at = time.time()
-        self._phase("over")
-        self.wait(AFTER_SECONDS, 3.0)
+        for number in range(self._times):
+            if number:
+                self._wait_until_recovered()
+                self.wait(BETWEEN_SECONDS)
+            self._strike()
+            self.wait(AFTER_SECONDS, 3.0)
         self.pbx.stop()
         self.cdrhook.wait_until_ready()
         self._phase("handed over")
@@ -218,9 +226,28 @@ class Scene:
         self._phase("asked")
         return evidence
 
+    def _strike(self) -> None:
+        before, began = psutil.cpu_times(), time.time()
+        self.fault.strike(self)
+        idle = _idle(before, psutil.cpu_times())
+        self.strikes.append(Strike(began, time.time(), idle))
+        self._phase("over")
+
     def _phase(self, ended: str) -> None:
         """Notes what has come to its end, in seconds since the run began."""
         self.phases[ended] = round(time.monotonic() - self._began, 1)
+
+    def _wait_until_recovered(self) -> None:
+        """Under load: until what was accepted before the last fault's end is there."""
+        self.cdrhook.wait_until_ready()
+        over_at = self.strikes[-1].ended
+        with contextlib.suppress(AssertionError):
+            until(
+                "what waited is out",
+                lambda: self._all_arrived(over_at),
+                self.fault.patience,
+                every=0.5,
+            )
 
     def _wait_until_out(self) -> None:
         """What is not out in time is for the checker to tell."""
@@ -230,8 +257,8 @@ class Scene:
             with contextlib.suppress(AssertionError):
                 until("the end of the backlog", holds, left, every=0.25)
 
-    def _all_arrived(self) -> bool:
-        accepted = taken_uids(self.pbx.read())
+    def _all_arrived(self, until: float = math.inf) -> bool:
+        accepted = taken_uids(one for one in self.pbx.read() if one.ended <= until)
         there = {
             (one.path, uid)
             for one in self.receivers.read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -17,13 +18,13 @@ SLOWER: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds: `recover` and `first` from the fault's end; sorted, `delays` from 202 to
-    arrival, over all calls at webhooks that are prompt, and `answers` of the PBX's posts;
-    `*_before`: those from before the fault began.
+    """Seconds: `recover`, for each time that the fault was made, from its end until what
+    was accepted before that was there; sorted, `delays` from 202 to arrival, over all
+    calls at webhooks that are prompt, and `answers` of the PBX's posts; `*_before`: those
+    from before the first fault began.
     """
 
-    recover: float | None
-    first: float | None
+    recover: Sequence[float]
     delays: Sequence[float]
     answers: Sequence[float]
     delays_before: Sequence[float]
@@ -50,8 +51,20 @@ def held_up(
     return took if took > max(limit, SLOWER * usual) else None
 
 
-def times(evidence: Evidence, struck_at: float, over_at: float) -> Times:
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """A time that the fault was made, in seconds since the epoch. `idle`: the share of
+    the machine that was to be had meanwhile.
+    """
+
+    began: float
+    ended: float
+    idle: float = 1.0
+
+
+def times(evidence: Evidence, strikes: Sequence[Strike]) -> Times:
     """Over the webhooks that are prompt."""
+    struck_at = strikes[0].began
     taken = {
         uid: one.ended
         for one in sorted(evidence.tries, key=lambda one: -one.ended)
@@ -59,19 +72,18 @@ def times(evidence: Evidence, struck_at: float, over_at: float) -> Times:
         for uid in one.uids
     }
     hooks = [hook for hook in evidence.hooks if hook.prompt]
-    recover, firsts = 0.0, []
+    ends = [strike.ended for strike in strikes]
+    recover = [0.0] * len(strikes)
     delays: list[tuple[float, float]] = []
     for hook in hooks:
         arrived = _first_arrivals(hook, evidence.arrivals)
-        firsts += [at for at in arrived.values() if at >= over_at]
         for uid, at in arrived.items():
             if uid in taken:
                 delays.append((taken[uid], max(0.0, at - taken[uid])))
-                if taken[uid] <= over_at:
-                    recover = max(recover, at - over_at)
+                if (number := bisect_left(ends, taken[uid])) < len(ends):
+                    recover[number] = max(recover[number], at - ends[number])
     return Times(
-        recover=recover if delays else None,
-        first=min(firsts) - over_at if firsts else None,
+        recover=recover if delays else [],
         delays=sorted(took for _, took in delays),
         answers=sorted(one.ended - one.sent for one in evidence.tries),
         # What was taken just before is on its way when the fault begins.

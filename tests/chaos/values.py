@@ -24,6 +24,7 @@ class Fault:
     `what`: as the table says it. `parts`: each process by itself, instead of
     `cdrhook up`. `broker`: "own" is the one that `cdrhook up` starts, "apart" one that
     the fault may stop. `bad_receiver`: there is a webhook at scene.BAD, too. `arrange(scene)`: what has to be there before cdrhook starts.
+    `times`: how often it can be made in one run, one time after another.
     `hurries`: seconds within which 95 % of the calls must arrive at webhooks that are
     well, all the while (see timing.held_up); None where the fault itself holds them up.
     `answers`: likewise of the PBX's posts. `patience`: seconds
@@ -42,15 +43,16 @@ class Fault:
     answers: float | None = None
     patience: float = 90.0
     seconds: int = 40
+    times: int = 5
     settings: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """A line of results.jsonl. `recover` and `first`: seconds from the fault's end
-    until the backlog was out, and until the first delivery; `delay_*` from a 202 to the
-    arrival, `answer_*` of a post. `idle`: share of the machine that nobody used during the
-    fault. `answers`: how often the PBX was answered what.
+    """A line of results.jsonl. `times`: how often the fault was made. `recover`: for
+    each time, seconds from its end until the backlog was out; `delay_*` from a 202 to the
+    arrival, `answer_*` of a post. `idle`: the least share of the machine that nobody used
+    during the fault. `answers`: how often the PBX was answered what.
     `phases`: what had come to its end, in seconds since the run began. `kept`: the folder of a run that failed."""
 
     fault: str
@@ -64,8 +66,8 @@ class Result:
     duplicates: int = 0
     lost: int = 0
     crashes: int = 0
-    recover: float | None = None
-    first: float | None = None
+    times: int = 1
+    recover: list[float] = field(default_factory=list)
     delay_p50: float | None = None
     delay_p95: float | None = None
     answer_p95: float | None = None

@@ -38,7 +38,7 @@ class Client:
         assert url.port is not None
         self._host, self._port = url.hostname, url.port
         self._token = scene.token
-        self._until = time.monotonic() + (6 if scene.quick else 12)
+        self._until = time.monotonic() + 6
 
     @property
     def goes_on(self) -> bool:

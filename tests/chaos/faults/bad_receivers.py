@@ -25,16 +25,27 @@ if TYPE_CHECKING:
 
 # Within which 95 % of the calls must arrive at the others; a hanging request takes 10.
 HURRIES: Final = 5.0
+# What keeps a request until it is given up.
+_LATE: Final = frozenset({"hang", "drip", "slow-tls"})
 
 
 def _answers(mode: str, scene: Scene) -> None:
     scene.receivers.switch(BAD, mode)
-    # A request is given up after 10 s.
-    scene.wait(12)
+    scene.wait(_bad_seconds(mode))
     if wicked.MODES[mode].answer != "200":
         _expect_reasons(scene)
     scene.receivers.switch(BAD, "ok")
-    _replay(scene)
+    _replay(scene, _over_seconds(mode))
+
+
+def _bad_seconds(mode: str) -> int:
+    """A request is given up after 10 s."""
+    return 12 if mode in _LATE else 6
+
+
+def _over_seconds(mode: str) -> int:
+    """Until the last tries of what the bad receiver had are over."""
+    return 13 if mode in _LATE else 4
 
 
 def _expect_reasons(scene: Scene) -> Counter[str]:
@@ -46,9 +57,9 @@ def _expect_reasons(scene: Scene) -> Counter[str]:
     return told
 
 
-def _replay(scene: Scene) -> None:
+def _replay(scene: Scene, seconds: float) -> None:
     """What has failed is sent again, once its last tries are over."""
-    scene.wait(14, 13)
+    scene.wait(seconds)
     hook = scene.named(BAD)
     since = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
     path = f"/api/v1/webhooks/{hook.id}/replay"
@@ -72,23 +83,23 @@ def _authority(scene: Scene) -> Path:
 
 def _expired(scene: Scene) -> None:
     authority = _authority(scene).read_text()
-    told = _tls(scene.receivers.tls_port, scene, ca_certificates=authority)
+    told = _tls("expired", scene.receivers.tls_port, scene, ca_certificates=authority)
     expired = any("has expired" in reason for reason in told)
     scene.expect(expired, "no reason: the API does not tell that it has expired")
 
 
 def _slow_tls(scene: Scene) -> None:
-    _tls(scene.receivers.slow_tls_port, scene)
+    _tls("slow-tls", scene.receivers.slow_tls_port, scene)
 
 
-def _tls(port: int, scene: Scene, **settings: str) -> Counter[str]:
+def _tls(mode: str, port: int, scene: Scene, **settings: str) -> Counter[str]:
     """The webhook goes to a port with bad TLS, and back; the reasons told meanwhile."""
     _change(scene, url=f"https://127.0.0.1:{port}{BAD}", **settings)
-    scene.wait(12)
+    scene.wait(_bad_seconds(mode))
     told = _expect_reasons(scene)
     plain = dict.fromkeys(settings, "")
     _change(scene, url=scene.receivers.url(BAD), **plain)
-    _replay(scene)
+    _replay(scene, _over_seconds(mode))
     return told
 
 

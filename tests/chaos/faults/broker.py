@@ -47,5 +47,6 @@ FAULTS: Final = (
         database="postgres",
         patience=400,
         seconds=400,
+        times=1,
     ),
 )

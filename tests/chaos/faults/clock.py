@@ -69,7 +69,7 @@ def _back(scene: Scene) -> None:
 def _step(scene: Scene, seconds: int) -> None:
     # Leases look as if they had run out, or as if they were far ahead.
     scene.crashed()
-    _set(scene, seconds)
+    _set(scene, seconds * (len(scene.strikes) + 1))
     scene.wait(2.0)
 
 

@@ -65,7 +65,7 @@ def _write_until_full(descriptor: int, block: bytes) -> None:
 
 
 def _arrange_sqlite(scene: Scene) -> None:
-    scene.inside = _inside(scene.data, 64)
+    scene.inside = _inside(scene.data, 256)
 
 
 def _full_sqlite(scene: Scene) -> None:
@@ -88,7 +88,7 @@ def _full_sqlite(scene: Scene) -> None:
 def _arrange_valkey(scene: Scene) -> None:
     folder = scene.work / "valkey"
     folder.mkdir()
-    scene.valkey.keep_in(folder, _inside(folder, 8))
+    scene.valkey.keep_in(folder, _inside(folder, 64))
 
 
 def _full_valkey(scene: Scene) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 from tests.chaos.processes import kill, until
@@ -17,17 +18,18 @@ HELD_SECONDS: Final = 20.0
 
 def _worker_mid_post(scene: Scene) -> None:
     """The receiver holds requests; the worker whose they are is killed."""
+    began = time.time()
     scene.receivers.switch("/fast", "held")
-    until("a request that is held", lambda: bool(_senders(scene)), HELD_SECONDS)
+    until("a request that is held", lambda: bool(_senders(scene, began)), HELD_SECONDS)
     scene.wait(0.3)
-    kill(_senders(scene)[:1])
+    kill(_senders(scene, began)[:1])
     scene.crashed()
     scene.receivers.switch("/fast", "ok")
 
 
-def _senders(scene: Scene) -> list[psutil.Process]:
+def _senders(scene: Scene, since: float) -> list[psutil.Process]:
     """The workers that wait for an answer to a request that is held."""
-    ports = {one.peer for one in scene.receivers.held("/fast")}
+    ports = {one.peer for one in scene.receivers.held("/fast", since)}
     return [
         worker
         for worker in scene.up.workers()

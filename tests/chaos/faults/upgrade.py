@@ -33,12 +33,13 @@ def _upgrade(scene: Scene) -> None:
 _WHAT: Final = "an upgrade with a pending migration, rows and calls waiting"
 
 FAULTS: Final = (
-    Fault(name="upgrade", what=_WHAT, strike=_upgrade, seconds=70),
+    Fault(name="upgrade", what=_WHAT, strike=_upgrade, seconds=70, times=1),
     Fault(
         name="upgrade-postgres",
         what=_WHAT,
         strike=_upgrade,
         database="postgres",
         seconds=70,
+        times=1,
     ),
 )
