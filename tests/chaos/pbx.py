@@ -28,7 +28,7 @@ CONNECTIONS: Final = 16
 ANSWER_SECONDS: Final = 15.0
 AGAIN_SECONDS: Final = 0.5
 PATIENCE_SECONDS: Final = 120.0
-# Of four posts, one hands over several calls.
+# Every other post hands over several calls.
 TOGETHER: Final = 5
 GIVEN_UP: Final = 16
 DIRECTIONS: Final = {"in": "inbound", "out": "outbound", "own": "internal"}
@@ -38,7 +38,7 @@ ENDS: Final = ("in", "own", "out", "own")
 
 def calls(post: int) -> list[str]:
     """The uids of a post; they end in the direction of the call."""
-    count = TOGETHER if post % 4 == 3 else 1
+    count = TOGETHER if post % 2 else 1
     return [f"p{post}-{n}-{ENDS[(post // 2 + n) % len(ENDS)]}" for n in range(count)]
 
 
