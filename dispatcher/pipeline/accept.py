@@ -28,7 +28,7 @@ from dispatcher.adapters import cdr_json
 from dispatcher.adapters.base import Read
 from dispatcher.models import CdrRevision, RawRecord, StoredCdr
 from dispatcher.models.ids import uuid7
-from dispatcher.models.insert import insert, insert_missing
+from dispatcher.models.insert import by_copy, fetch, insert, insert_missing
 from dispatcher.models.source import packed
 from dispatcher.pipeline.known import CHUNK, known_among
 from dispatcher.pipeline.owe import Call, Owing, owe, write_owed
@@ -292,23 +292,36 @@ def _by_uid(
 
 def _insert(intake: _Intake, rows: list[_CdrRow]) -> dict[str, _Known]:
     """Inserts what is new; returns the row that holds each uid, ours or an older one."""
+    tenant_id, uids = intake.tenant.pk, [row.uid for row in rows]
     all_new = insert_missing(
         StoredCdr,
         _CdrRow._fields,
         rows,
-        tenant_id=intake.tenant.pk,
+        seem_new=by_copy(rows) and not _stored(tenant_id, uids, "LIMIT 1"),
+        tenant_id=tenant_id,
         source=intake.source,
         accepted_at=intake.now,
     )
     if all_new:
         return {row.uid: _Known(row.id, row.content_hash) for row in rows}
-    stored = StoredCdr.objects.filter(
-        tenant=intake.tenant, uid__in=[row.uid for row in rows]
-    ).order_by()
-    return {
-        uid: _Known(key, content_hash)
-        for uid, key, content_hash in stored.values_list("uid", "pk", "content_hash")
-    }
+    return _stored(tenant_id, uids)
+
+
+def _stored(tenant_id: UUID, uids: list[str], limit: str = "") -> dict[str, _Known]:
+    """The rows that hold these uids."""
+    if by_copy(uids):
+        found = fetch(f"{_STORED} {limit}", [tenant_id, uids])
+    else:
+        rows = StoredCdr.objects.filter(tenant=tenant_id, uid__in=uids).order_by()
+        found = list(rows.values_list("uid", "pk", "content_hash"))
+    return {uid: _Known(key, content_hash) for uid, key, content_hash in found}
+
+
+# In SQL: Django takes longer to write thousands of uids than PostgreSQL to find them.
+_STORED: Final = (
+    "SELECT uid, id, content_hash FROM dispatcher_storedcdr"
+    " WHERE tenant_id = %s AND uid = ANY(%b::text[])"
+)
 
 
 def _take_back(

@@ -25,7 +25,7 @@ STEP_BYTES: Final = 1024 * 1024
 MAX_DOCUMENT_BYTES: Final = 64 * 1024 * 1024
 # Records that one transaction stores: SQLite's other writers wait for it.
 MOST_RECORDS: Final = {"sqlite": 200}
-MOST_RECORDS_ELSEWHERE: Final = 1000
+MOST_RECORDS_ELSEWHERE: Final = 2000
 
 
 class Readable(Protocol):

@@ -10,27 +10,32 @@ from django.db import connection, transaction
 
 from dispatcher.adapters import cdr_json
 from dispatcher.models import Delivery, OwedCdr, StoredCdr
+from dispatcher.models.insert import MANY
 from dispatcher.pipeline.accept import accept
 from dispatcher.values import Caller, Line
 from tests.pipeline.conftest import call
 
 pytestmark = pytest.mark.db
 
+# Many go another way into PostgreSQL than a few do.
+FEW_AND_MANY = (10, MANY + 50)
 AWKWARD = ['"', "\\", "\\N", "\t\n\r", "{,}", "NULL", "%s %b", "Zoë 😀", "\x7f", ""]
 
 
 @pytest.mark.django_db
-def test_whatever_text_a_call_holds_is_stored_as_it_came(acme, take):
+@pytest.mark.parametrize("count", FEW_AND_MANY)
+def test_whatever_text_a_call_holds_is_stored_as_it_came(acme, take, count):
+    texts = [AWKWARD[n % len(AWKWARD)] for n in range(count)]
     calls = [
-        call(f"c-{n}", dialed=Line(number=text), caller=Caller(name=text))
-        for n, text in enumerate(AWKWARD)
+        call(f"c-{n:03}", dialed=Line(number=text), caller=Caller(name=text))
+        for n, text in enumerate(texts)
     ]
 
     assert take(acme, *calls).accepted == len(calls)
 
     stored = StoredCdr.objects.order_by("id")
     assert [cdr_json.load(row.record) for row in stored] == calls
-    assert [row.dialed_number for row in stored] == AWKWARD
+    assert [row.dialed_number for row in stored] == texts
 
 
 @pytest.mark.django_db
@@ -63,16 +68,17 @@ def test_each_of_many_calls_keeps_its_own_values(acme, webhook_of, take, now):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("count", FEW_AND_MANY)
 def test_what_is_new_among_many_that_are_known_is_all_that_is_owed(
-    acme, webhook_of, take
+    acme, webhook_of, take, count
 ):
-    known = [call(f"c-{n}") for n in range(100)]
+    known = [call(f"c-{n}") for n in range(count)]
     take(acme, *known)
     webhook_of(acme)
 
     taken = take(acme, *known, call("new"), call("c-7", duration=61), call("new"))
 
-    assert (taken.accepted, taken.duplicates) == (2, 101)
+    assert (taken.accepted, taken.duplicates) == (2, count + 1)
     assert OwedCdr.objects.get().cdr.uid == "new"
 
 
@@ -90,9 +96,12 @@ def test_a_call_that_fits_several_webhooks_wakes_each_of_them_once(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_same_calls_in_two_requests_at_once_are_taken_once(acme, webhook_of, now):
+@pytest.mark.parametrize("count", FEW_AND_MANY)
+def test_the_same_calls_in_two_requests_at_once_are_taken_once(
+    acme, webhook_of, now, count
+):
     webhook_of(acme)
-    calls = [call(f"c-{n}") for n in range(50)]
+    calls = [call(f"c-{n}") for n in range(count)]
     taken = []
 
     def second() -> None:
@@ -107,5 +116,5 @@ def test_the_same_calls_in_two_requests_at_once_are_taken_once(acme, webhook_of,
         other.join(0.2)  # it waits for this transaction, however long that is
     other.join()
 
-    assert [one.accepted for one in taken] == [50, 0]
-    assert (StoredCdr.objects.count(), Delivery.objects.count()) == (50, 50)
+    assert [one.accepted for one in taken] == [count, 0]
+    assert (StoredCdr.objects.count(), Delivery.objects.count()) == (count, count)
