@@ -9,15 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import structlog
-from django.db.models import F
-
 from dispatcher.adapters.base import Read, Undecodable
 from dispatcher.adapters.registry import adapter
-from dispatcher.models import QuarantinedRecord
 from dispatcher.normalise import directions
 from dispatcher.normalise.call import normalise
-from dispatcher.pipeline import legs
+from dispatcher.pipeline import legs, quarantine
 from dispatcher.pipeline.accept import committed, take_in
 from dispatcher.pipeline.owe import Owing
 from dispatcher.pipeline.tally import hour_at
@@ -29,8 +25,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from dispatcher.models import Source, Tenant
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +116,16 @@ def store(
     def write() -> Ingested:
         kept, wake = _keep(origin.source, parts, now)
         taken = take_in(tenant, [*calls, *kept.alone], origin.pbx, owing, source_id)
-        for item in bad:
-            _quarantine(item, tenant, origin, now)
+        quarantine.keep(
+            bad,
+            tenant,
+            now,
+            source=origin.pbx,
+            from_source_id=source_id,
+            content_type=origin.content_type[:200],
+            query=origin.query[:2000],
+            sender=origin.sender,
+        )
         stored = Ingested(
             taken.accepted + kept.accepted,
             taken.duplicates + kept.duplicates,
@@ -145,30 +147,3 @@ def _keep(
         return legs.Kept(), {}
     kept = legs.keep(source, parts, now)
     return kept, legs.join_at_once(source, kept.ready, now)
-
-
-def _quarantine(
-    record: Undecodable, tenant: Tenant, origin: Origin, now: dt.datetime
-) -> None:
-    """Keeps the bytes; what the PBX repeats is counted on the same row."""
-    digest = QuarantinedRecord.digest_of(record.body)
-    _, created = QuarantinedRecord.objects.get_or_create(
-        tenant=tenant,
-        source=origin.pbx,
-        digest=digest,
-        defaults={
-            "from_source": origin.source,
-            "reason": record.reason,
-            "body": record.body,
-            "content_type": origin.content_type[:200],
-            "query": origin.query[:2000],
-            "sender": origin.sender,
-            "first_seen_at": now,
-            "last_seen_at": now,
-        },
-    )
-    if not created:
-        QuarantinedRecord.objects.filter(
-            tenant=tenant, source=origin.pbx, digest=digest
-        ).update(times_seen=F("times_seen") + 1, last_seen_at=now)
-    log.info("cdr.quarantined", tenant=tenant.external_id, reason=record.reason)
