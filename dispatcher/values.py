@@ -217,6 +217,7 @@ class SourceRules:
     numbers, "" where numbers stay as they come. `mapping`: their fields -> ours
     (adapters.generic). `directions`: the first whose condition holds tells the
     direction of a call. `secret`: what requests are signed with, "" for none.
+    `uid_prefix`: what goes before the ids of records and calls.
     """
 
     zone: str = "UTC"
@@ -224,6 +225,7 @@ class SourceRules:
     mapping: Mapping[str, Any] = field(default_factory=dict)
     directions: tuple[DirectionRule, ...] = ()
     secret: str = field(default="", repr=False)
+    uid_prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

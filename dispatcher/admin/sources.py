@@ -142,6 +142,7 @@ class SourceAdmin(ScopedAdmin, ModelAdmin):
             "fields": (
                 ("time_zone", "region"),
                 "directions",
+                "uid_prefix",
                 ("legs", "leg_wait_seconds"),
             ),
             "description": UNDERSTOOD,

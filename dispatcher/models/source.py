@@ -18,6 +18,7 @@ from dispatcher.models.tenancy import EXTERNAL_ID_PATTERN, Tenant, validate_time
 
 # Below, to compress costs more than it saves.
 PLAIN_BYTES: Final = 400
+UID_PREFIX_PATTERN: Final = r"\A[A-Za-z0-9._:@+-]*\Z"
 _PLAIN, _ZLIB = b"\x00", b"\x01"
 
 
@@ -76,6 +77,19 @@ class Source(models.Model):
             (PER_LEG, "one delivery per leg"),
             (PER_CALL, "one delivery per call"),
         ],
+    )
+    uid_prefix = models.CharField(
+        "prefix of ids",
+        max_length=32,
+        blank=True,
+        default="",
+        validators=[
+            RegexValidator(
+                UID_PREFIX_PATTERN, "of the characters A-Z a-z 0-9 . _ : @ + -"
+            )
+        ],
+        help_text="Put before the id of each record and call, where two PBXs of a tenant"
+        " may give the same.",
     )
     leg_wait_seconds = models.PositiveIntegerField(
         default=30,

@@ -329,7 +329,7 @@ def _sources() -> list[Source]:
 
 _SETTINGS: Final = (
     *("tenant_id", "name", "pbx", "time_zone", "region", "directions", "mapping"),
-    *("legs", "leg_wait_seconds", "secret", "folder", "file_format"),
+    *("uid_prefix", "legs", "leg_wait_seconds", "secret", "folder", "file_format"),
     *("connection", "table"),
 )
 

@@ -6,10 +6,10 @@ comes through here: HTTP, files, live connections, Python.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from dispatcher.adapters.base import Read, Undecodable
+from dispatcher.adapters.base import Read, Undecodable, safe_uid
 from dispatcher.adapters.registry import adapter
 from dispatcher.normalise import directions
 from dispatcher.normalise.call import normalise
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from dispatcher.models import Source, Tenant
+    from dispatcher.values import Cdr
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ def rules_of(source: Source | None, tenant: Tenant) -> SourceRules:
         mapping=source.mapping,
         directions=directions.rules_of(source.directions),
         secret=source.secret,
+        uid_prefix=source.uid_prefix,
     )
 
 
@@ -101,7 +103,7 @@ def store(
     """
     rules = rules_of(origin.source, tenant)
     reads = [
-        item._replace(cdr=normalise(item.cdr, rules))
+        item._replace(cdr=normalise(_prefixed(item.cdr, rules.uid_prefix), rules))
         for item in items
         if isinstance(item, Read)
     ]
@@ -137,6 +139,14 @@ def store(
         return stored
 
     return committed(write)
+
+
+def _prefixed(cdr: Cdr, prefix: str) -> Cdr:
+    """With ids that those of another PBX of the tenant cannot be."""
+    if not prefix:
+        return cdr
+    call_id = cdr.call_id and safe_uid(prefix + cdr.call_id)
+    return replace(cdr, uid=safe_uid(prefix + cdr.uid), call_id=call_id)
 
 
 def _keep(

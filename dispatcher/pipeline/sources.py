@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # What an owner's administrators set, and what only operators do: it names files and
 # hosts of theirs.
 OF_OWNER: Final = (
-    "active", "time_zone", "region", "directions", "legs", "leg_wait_seconds",
+    "active", "time_zone", "region", "directions", "uid_prefix", "legs", "leg_wait_seconds",
     "allowed_networks", "secret", "alert_when_silent",
 )  # fmt: skip
 OF_OPERATOR: Final = ("folder", "file_format", "connection", "table")

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 # Options that are settings of the same name; left out, the model's default holds.
 _SETTINGS = (
-    "time_zone", "region", "legs", "leg_wait_seconds", "folder", "file_format", "table",
+    "time_zone", "region", "legs", "leg_wait_seconds", "uid_prefix",
+    "folder", "file_format", "table",
 )  # fmt: skip
 
 
@@ -49,6 +50,7 @@ class Command(AnsweringCommand):
         add("--region", metavar="CC", help="two letters, of national numbers")
         add("--legs", choices=(Source.PER_LEG, Source.PER_CALL))
         add("--leg-wait-seconds", type=int, metavar="N")
+        add("--uid-prefix", metavar="TEXT", help="put before its records' ids")
         add(
             "--allow",
             action="append",
