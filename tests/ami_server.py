@@ -6,6 +6,10 @@ import contextlib
 import socket
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
 
 RECORDED = Path(__file__).parent / "samples/asterisk/real_run1_ami_cdr_events.txt"
 USER, SECRET = "cdrhook", "pa:ss/w@rd"
@@ -23,8 +27,13 @@ class AmiServer:
     The last one stays open. Who does not listen when an event comes misses it.
     """
 
-    def __init__(self, *sessions: list[bytes], pongs: bool = True) -> None:
-        self.sessions, self.pongs = list(sessions), pongs
+    def __init__(
+        self,
+        *sessions: list[bytes],
+        pongs: bool = True,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.sessions, self.pongs, self._tls = list(sessions), pongs, tls
         self.logins: list[bytes] = []
         self.pings = 0
         self.came = threading.Condition()
@@ -37,7 +46,8 @@ class AmiServer:
     @property
     def url(self) -> str:
         """As a source's connection has it."""
-        return f"ami://{USER}:pa%3Ass%2Fw%40rd@127.0.0.1:{self.port}"
+        scheme = "amis" if self._tls else "ami"
+        return f"{scheme}://{USER}:pa%3Ass%2Fw%40rd@127.0.0.1:{self.port}"
 
     def wait_for_logins(self, count: int, seconds: float = 20.0) -> None:
         """Until so many have logged in, or tried to."""
@@ -66,6 +76,11 @@ class AmiServer:
                 connection, _ = self._socket.accept()
             except OSError:
                 return
+            if self._tls is not None:
+                try:
+                    connection = self._tls.wrap_socket(connection, server_side=True)
+                except OSError:
+                    continue  # who does not trust us says so, and goes
             self._open.append(connection)
             threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
 

@@ -15,7 +15,7 @@ from dispatcher.adapters.registry import ADAPTERS
 # Of whom calls are fetched over a connection, and the schemes of their URLs.
 LIVE: Final = MappingProxyType(
     {
-        "asterisk": ("ami", "postgresql", "mysql", "sqlite"),
+        "asterisk": ("ami", "amis", "postgresql", "mysql", "sqlite"),
         "kamailio": ("postgresql", "mysql", "sqlite"),
     }
 )

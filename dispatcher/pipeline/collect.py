@@ -317,7 +317,8 @@ class Collector:
                 source, collector=self.id, wake=self._wake, clock=self._clock
             )
         raise Trouble(
-            "The connection must begin with ami://, postgresql://, mysql:// or sqlite:///."
+            "The connection must begin with ami://, amis://, postgresql://, mysql:// or"
+            " sqlite:///."
         )
 
 

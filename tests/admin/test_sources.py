@@ -130,6 +130,14 @@ def test_secrets_go_in_and_never_come_out(admin_client: Client, fetched: Source)
 
 
 @pytest.mark.parametrize(
+    "url", ["ami://u:s@pbx", "amis://u:s@pbx", "postgresql://db/cdr", "mysql+x://db/c"]
+)
+def test_an_asterisk_may_be_asked_over_every_connection_there_is(url: str):
+    asterisk = Source(name="pbx", pbx="asterisk", connection=url)
+    assert sources.refusals(asterisk) == []
+
+
+@pytest.mark.parametrize(
     ("url", "shown"),
     [
         ("", ""),

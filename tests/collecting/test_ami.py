@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 
 from dispatcher.collecting import ami
 from dispatcher.collecting.ami import Session, address_of
@@ -14,6 +16,7 @@ from tests.ami_server import AmiServer, recorded_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 EVENTS = recorded_events()
 
@@ -37,6 +40,32 @@ def heard(session: Session, count: int) -> list[ami.Message]:
 def test_every_event_comes_byte_for_byte(asterisk):
     with Session(address_of(asterisk.url)) as session:
         assert [one.raw for one in heard(session, len(EVENTS))] == EVENTS
+
+
+@pytest.fixture
+def encrypted(tmp_path: Path) -> Iterator[tuple[AmiServer, Path]]:
+    """One that speaks TLS, and the authority that its certificate is of."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    server = AmiServer(EVENTS, tls=context)
+    yield server, tmp_path / "authority.pem"
+    server.close()
+
+
+def test_every_event_comes_over_tls_as_well(encrypted, monkeypatch):
+    server, authority = encrypted
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    with Session(address_of(server.url)) as session:
+        assert [one.raw for one in heard(session, len(EVENTS))] == EVENTS
+
+
+def test_a_certificate_that_nobody_vouches_for_is_trouble(encrypted):
+    server, _ = encrypted
+    with pytest.raises(Trouble, match=r"(?i)certificate"):
+        Session(address_of(server.url))
+    assert server.logins == []
 
 
 def test_fields_are_read_as_asterisk_names_them(asterisk):
