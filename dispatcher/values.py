@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from typing import Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from uuid import UUID
 
 Direction = Literal["internal", "inbound", "outbound", "both", "unknown"]
@@ -153,12 +153,15 @@ class Contact:
     fields: tuple[str | None, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Cdr:
     """One call session or one leg, identified by (tenant, `uid`).
 
     Field by field what `POST /api/v1/cdrs` takes. `None` means unknown; a known 0
     or False is a value. Times are aware; durations are whole seconds.
+
+    Without slots: an instance holds what it was given, and has the other defaults of
+    its class. Most calls know of half of the fields at most.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = FORBID_UNKNOWN_KEYS
@@ -199,6 +202,19 @@ class Cdr:
     contacts: tuple[Contact, ...] | None = None
     tags: dict[str, Any] | None = None
     extra: dict[str, Any] | None = None
+
+    if not TYPE_CHECKING:
+        # A frozen dataclass's own sets field by field, which takes four times as long.
+        def __init__(self, **given: object) -> None:
+            if not _CDR_FIELDS >= given.keys() >= _CDR_REQUIRED:
+                wrong = (_CDR_REQUIRED - given.keys()) | (given.keys() - _CDR_FIELDS)
+                message = f"missing, or no field of a Cdr: {', '.join(sorted(wrong))}"
+                raise TypeError(message)
+            object.__setattr__(self, "__dict__", given)
+
+
+_CDR_FIELDS: Final = frozenset(field.name for field in fields(Cdr))
+_CDR_REQUIRED: Final = frozenset({"uid", "started_at"})
 
 
 @dataclass(frozen=True, slots=True)
