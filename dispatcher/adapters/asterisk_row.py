@@ -123,7 +123,8 @@ _KEPT: Final = (
     *("amaflags", "uniqueid", "userfield", "peeraccount"),
 )
 _values: Final = itemgetter(*map(Row._fields.index, _KEPT))
-_NO_LEGS: Final = Legs()
+_NO_LEGS: Final = Cdr.legs
+_NO_NAME: Final = Cdr.pbx
 _ANSWERED: Final = frozenset({"answered", "voicemail"})
 # Neither what a column cut off nor how a time was written may tell two rows apart.
 _TOLD_MAX: Final = 80
@@ -257,7 +258,7 @@ def _pbx(uniqueid: str, more: Mapping[str, str]) -> Named:
 
 @lru_cache(maxsize=64)
 def _named(name: str) -> Named:
-    return Named(name=name) if name else Named()
+    return Named(name=name) if name else _NO_NAME
 
 
 def _direction(row: Row, more: Mapping[str, str]) -> Direction | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from pydantic_core import ValidationError, from_json, to_json
 
-from dispatcher.adapters import cdr_schema
+from dispatcher.adapters import cdr_schema, cdr_text
 from dispatcher.adapters.base import BadCdr
 from dispatcher.values import FieldError
 
@@ -93,7 +93,7 @@ def dump(cdr: Cdr) -> str:
     The same content gives the same text; `load` is the exact inverse for what `parse`
     lets through. Offsets of times and trailing zeros of a cost are content.
     """
-    return cdr_schema.serializer.to_json(cdr, exclude_defaults=True).decode()
+    return cdr_text.text_of(cdr)
 
 
 def load(text: str) -> Cdr:

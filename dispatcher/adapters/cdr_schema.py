@@ -14,24 +14,16 @@ import math
 import re
 import zoneinfo
 from decimal import Decimal
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import TypeAdapter
-from pydantic_core import (
-    PydanticCustomError,
-    SchemaSerializer,
-    SchemaValidator,
-    core_schema,
-)
+from pydantic_core import PydanticCustomError, SchemaValidator, core_schema
 
 from dispatcher.adapters.base import UID_CHARS, UID_MAX_CHARS
 from dispatcher.values import Cdr
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    Leaf = Callable[[dict[str, Any], str], Any]
 
 TEXT_MAX_CHARS: Final = 500
 ID_MAX_CHARS: Final = 200
@@ -211,53 +203,28 @@ def _limited_leaf(node: dict[str, Any], field: str) -> Any:
     return None
 
 
-_KEY: Final = itemgetter(0)
-
-
-def _ordered(value: Any) -> Any:
-    """The same value with the keys of all its objects sorted."""
-    if isinstance(value, dict):
-        # Most values are texts: half of the time goes into asking for each of them.
-        return {
-            key: item if type(item) is str else _ordered(item)
-            for key, item in sorted(value.items(), key=_KEY)
-        }
-    if isinstance(value, list):
-        return [_ordered(item) for item in value]
-    return value
-
-
-def _ordered_leaf(node: dict[str, Any], field: str) -> Any:
-    """The leaves whose keys are the sender's, in an order of our own."""
-    if node.get("type") != "dict" or field not in _FREE:
-        return None
-    ordered = core_schema.plain_serializer_function_ser_schema(_ordered)
-    return {**node, "serialization": ordered}
-
-
 def _bounded_list(node: dict[str, Any], field: str) -> dict[str, Any]:
     if node.get("type") == "tuple":
         return {**node, "max_length": LIST_LENGTHS.get(field, LIST_MAX_ITEMS)}
     return node
 
 
-def _exchanged(node: Any, leaf: Leaf, field: str = "") -> Any:
-    """What pydantic derived, with the leaves exchanged for which `leaf` has another."""
+def _limited(node: Any, field: str = "") -> Any:
+    """What pydantic derived, with its leaves and lists exchanged for limited ones."""
     if isinstance(node, list):
-        return [_exchanged(item, leaf, field) for item in node]
+        return [_limited(item, field) for item in node]
     if not isinstance(node, dict):
         return node
     if node.get("type") == "dataclass-field":
         field = node["name"]
-    other = leaf(node, field)
-    if other is not None:
-        return other
-    exchanged = {key: _exchanged(value, leaf, field) for key, value in node.items()}
-    return _bounded_list(exchanged, field)
+    leaf = _limited_leaf(node, field)
+    if leaf is not None:
+        return leaf
+    limited = {key: _limited(value, field) for key, value in node.items()}
+    return _bounded_list(limited, field)
 
 
 _derived: Final = TypeAdapter(Cdr)
-validator: Final = SchemaValidator(_exchanged(_derived.core_schema, _limited_leaf))
-serializer: Final = SchemaSerializer(_exchanged(_derived.core_schema, _ordered_leaf))
-# Reads what `serializer` wrote: no limits, so a limit can be lowered later.
+validator: Final = SchemaValidator(_limited(_derived.core_schema))
+# Reads what adapters.cdr_text wrote: no limits, so a limit can be lowered later.
 load: Final[Callable[[str], Cdr]] = _derived.validate_json

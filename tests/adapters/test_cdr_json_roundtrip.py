@@ -7,8 +7,10 @@ import json
 import typing
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from dispatcher.adapters.cdr_json import content_hash, dump, load, parse
 from dispatcher.values import (
@@ -152,6 +154,14 @@ cdrs = st.fixed_dictionaries(
     optional=known,
 ).map(a_cdr)
 
+# As a PBX may tell them: offsets of seconds are those of times before 1970.
+odd_moments = st.datetimes(
+    timezones=st.integers(-86_399, 86_399).map(
+        lambda offset_s: dt.timezone(dt.timedelta(seconds=offset_s))
+    )
+) | st.datetimes(timezones=st.timezones())
+PYDANTIC = TypeAdapter(Cdr)
+
 examples = settings(deadline=None, database=None, max_examples=150)
 
 
@@ -191,6 +201,52 @@ def test_the_order_of_keys_does_not_change_the_text(cdr):
     text = dump(cdr)
 
     assert dump(parse(reordered(json.loads(text)))) == text
+
+
+def in_order(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: in_order(value[key]) for key in sorted(value)}
+    return [in_order(item) for item in value] if isinstance(value, list) else value
+
+
+@settings(examples, max_examples=400)
+@given(cdrs, st.permutations(sorted(known)), odd_moments)
+def test_the_text_is_what_pydantic_writes_of_the_same_call(cdr, order, moment):
+    given_in_any_order = {name: getattr(cdr, name) for name in order}
+    cdr = a_cdr({**given_in_any_order, "uid": cdr.uid, "started_at": moment})
+
+    ordered = dataclasses.replace(
+        cdr, tags=in_order(cdr.tags), extra=in_order(cdr.extra)
+    )
+    assert dump(cdr) == PYDANTIC.dump_json(ordered, exclude_defaults=True).decode()
+
+
+def test_parts_of_which_nothing_is_known_are_left_out_where_that_is_the_default():
+    start = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
+    cdr = Cdr(
+        uid="a",
+        started_at=start,
+        pbx=Named(),
+        caller=Caller(),
+        dialed=Line(),
+        dialer=Dialer(),
+        legs=Legs(answered=Leg(user=Line())),
+        rating=Rating(),
+        contacts=(Contact(directory=Named(), phones=(None,)),),
+        tags={},
+    )
+
+    assert dump(cdr) == (
+        '{"uid":"a","started_at":"2026-11-23T00:00:00Z","rating":{},'
+        '"contacts":[{"phones":[null]}],"tags":{}}'
+    )
+
+
+def test_half_a_character_cannot_be_written(record):
+    cdr = dataclasses.replace(parse(record), call_id="\ud800")
+
+    with pytest.raises(ValueError, match="surrogates not allowed"):
+        dump(cdr)
 
 
 def test_unknown_values_are_left_out_and_known_ones_kept():
