@@ -10,6 +10,7 @@ from django.db import models
 from dispatcher.models.tenancy import Tenant
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
 
@@ -44,6 +45,7 @@ class KnownUid(models.Model):
         return bytes(self.digest).hex()
 
     @staticmethod
-    def digest_of(tenant_id: UUID, uid: str) -> bytes:
-        """The 32 bytes that are kept of a tenant's uid."""
-        return hashlib.sha256(f"{tenant_id}/{uid}".encode()).digest()
+    def digests_of(tenant_id: UUID, uids: Sequence[str]) -> list[bytes]:
+        """The 32 bytes that are kept of each of a tenant's uids."""
+        tenant = f"{tenant_id}/"
+        return [hashlib.sha256(f"{tenant}{uid}".encode()).digest() for uid in uids]
