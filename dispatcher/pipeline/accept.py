@@ -240,8 +240,7 @@ def _row(intake: _Intake, read: Read) -> tuple[_CdrRow, Read]:
         uid=cdr.uid,
         record=record,
         content_hash=cdr_json.content_hash(record),
-        # In UTC: PostgreSQL takes no offset beyond 15:59.
-        started_at=cdr.started_at.astimezone(dt.UTC),
+        started_at=_in_utc(cdr.started_at),
         call_end=_call_end(cdr, intake.now),
         caller_number=(cdr.caller.number or "")[:64],
         dialed_number=(cdr.dialed.number or "")[:64],
@@ -261,7 +260,12 @@ def _call_end(cdr: Cdr, now: dt.datetime) -> dt.datetime:
     end = _told_end(cdr)
     if end is None or end > now + CLOCK_MARGIN:
         return now
-    return end.astimezone(dt.UTC)
+    return _in_utc(end)
+
+
+def _in_utc(moment: dt.datetime) -> dt.datetime:
+    """PostgreSQL takes no offset beyond 15:59."""
+    return moment if moment.tzinfo is dt.UTC else moment.astimezone(dt.UTC)
 
 
 def _told_end(cdr: Cdr) -> dt.datetime | None:

@@ -102,13 +102,8 @@ def store(
     same transaction how far a source has been read; what it raises undoes everything.
     """
     rules = rules_of(origin.source, tenant)
-    reads = [
-        item._replace(cdr=normalise(_prefixed(item.cdr, rules.uid_prefix), rules))
-        for item in items
-        if isinstance(item, Read)
-    ]
-    parts = [read for read in reads if legs.is_leg(origin.source, read)]
-    calls = [read for read in reads if not legs.is_leg(origin.source, read)]
+    reads = [_understood(item, rules) for item in items if isinstance(item, Read)]
+    parts, calls = legs.apart(origin.source, reads)
     bad = [item for item in items if isinstance(item, Undecodable)]
     owing = Owing(tenant.pk, now)
     # What a PBX repeats is quarantined again: it is answered so, and counted so.
@@ -139,6 +134,11 @@ def store(
         return stored
 
     return committed(write)
+
+
+def _understood(read: Read, rules: SourceRules) -> Read:
+    cdr = normalise(_prefixed(read.cdr, rules.uid_prefix), rules)
+    return read if cdr is read.cdr else read._replace(cdr=cdr)
 
 
 def _prefixed(cdr: Cdr, prefix: str) -> Cdr:

@@ -98,13 +98,14 @@ class _Keeping:
     replaced: int = 0
 
 
-def is_leg(source: Source | None, read: Read) -> bool:
-    """Whether it is kept here until its call is joined; else it is a call at once."""
-    return (
-        source is not None
-        and source.legs == Source.PER_CALL
-        and call_of(read.cdr) is not None
-    )
+def apart(
+    source: Source | None, reads: Sequence[Read]
+) -> tuple[Sequence[Read], Sequence[Read]]:
+    """Legs, which are kept here until their call is joined, and what is a call at once."""
+    if source is None or source.legs != Source.PER_CALL:
+        return [], reads
+    parts = [read for read in reads if call_of(read.cdr) is not None]
+    return parts, [read for read in reads if call_of(read.cdr) is None]
 
 
 def keep(source: Source, reads: Sequence[Read], now: dt.datetime) -> Kept:
