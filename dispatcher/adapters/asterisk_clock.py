@@ -53,19 +53,17 @@ class Clock:
 
         `duration` is that from start to end, in seconds.
         """
+        start, answer, end, hours = row.start, row.answer, row.end, self._hours
+        # Plain local times of hours in which no clock is set: most by far.
         try:
             return Moments(
-                self._quick(row.start),
-                self._quick(row.answer) if row.answer else None,
-                self._quick(row.end) if row.end else None,
+                hours[start[:13]] + _REST[start[13:]],
+                hours[answer[:13]] + _REST[answer[13:]] if answer else None,
+                hours[end[:13]] + _REST[end[13:]] if end else None,
                 "",
             )
         except KeyError:
             return self._careful(row, duration)
-
-    def _quick(self, text: str) -> dt.datetime:
-        """A plain local time of an hour in which no clock is set; else KeyError."""
-        return self._hours[text[:13]] + _REST[text[13:]]
 
     def _careful(self, row: Row, duration: int | None) -> Moments:
         start, answer, end = (

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import re
 from functools import lru_cache
+from itertools import compress
 from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -183,27 +184,27 @@ def _built(row: Row, clock: Clock, more: Mapping[str, str]) -> Cdr:
         end = moved(start, duration)
     if answer is None and is_answered and end is not None and talked is not None:
         answer = moved(end, -talked)
+    rang = _device_of(row.dstchannel)
+    told = more.get
     return Cdr(
         uid=_uid(row),
-        call_id=row.linkedid or row.uniqueid or None,
-        pbx=_pbx(row.uniqueid, more),
         started_at=start,
+        call_id=row.linkedid or row.uniqueid or None,
+        pbx=_pbx(row.uniqueid, told("systemname")),
         answered_at=answer,
         ended_at=end,
         duration=duration,
         ring_duration=_ringing(duration, talked),
         talk_duration=talked,
         billed_duration=talked,
-        direction=_direction(row, more),
+        direction=_direction(row, rang, more),
         disposition=disposition,
-        hangup_cause_code=_seconds(more.get("hangupcause", ""), "hangupcause"),
+        hangup_cause_code=_seconds(told("hangupcause", ""), "hangupcause"),
         abandoned=_ABANDONED.get(disposition),
-        caller=_caller(
-            row.src, row.clid[:_CLID_MAX], more.get("cnum"), more.get("cnam")
-        ),
-        dialed=_dialed(row.dst, more.get("did")),
-        legs=_legs(row.dstchannel, is_answered=is_answered),
-        recordings=_recordings(more),
+        caller=_caller(row.src, row.clid[:_CLID_MAX], told("cnum"), told("cnam")),
+        dialed=_dialed(row.dst, told("did")),
+        legs=_legs(rang, is_answered) if rang else _NO_LEGS,
+        recordings=_recordings(told("recordingfile")),
         extra=_extra(row, more, disposition, mark),
     )
 
@@ -251,35 +252,31 @@ def _disposition(row: Row) -> Disposition | None:
     return disposition
 
 
-def _pbx(uniqueid: str, more: Mapping[str, str]) -> Named:
+def _pbx(uniqueid: str, systemname: str | None) -> Named:
     """`systemname` of asterisk.conf, which unique ids then begin with."""
-    return _named(more.get("systemname") or uniqueid.rpartition("-")[0])
-
-
-@lru_cache(maxsize=64)
-def _named(name: str) -> Named:
+    name = systemname or ("-" in uniqueid and uniqueid.rpartition("-")[0])
     return Named(name=name) if name else _NO_NAME
 
 
-def _direction(row: Row, more: Mapping[str, str]) -> Direction | None:
+def _direction(row: Row, rang: str, more: Mapping[str, str]) -> Direction | None:
     context = row.dcontext
     if context.startswith(_INBOUND) or more.get("did"):
         return "inbound"
     if context.startswith(_OUTBOUND) or more.get("outbound_cnum"):
         return "outbound"
     if context.startswith(_INTERNAL):
-        return _from_inside(row.dst, row.dstchannel)
+        return _from_inside(row.dst, rang)
     return None
 
 
-def _from_inside(dst: str, dstchannel: str) -> Direction | None:
+def _from_inside(dst: str, rang: str) -> Direction | None:
     """Of a call of an extension: FreePBX has one context for all that these dial."""
     number = dst.removeprefix("+")
     if not number.isdigit():
         return None
     if len(number) > _EXTENSION_MAX_DIGITS:
         return "outbound"
-    return "internal" if number == _device_of(dstchannel) else None
+    return "internal" if number == rang else None
 
 
 @lru_cache(maxsize=8192)
@@ -288,7 +285,6 @@ def _caller(src: str, clid: str, cnum: str | None, cnam: str | None) -> Caller:
     return Caller(number=src or cnum or number or None, name=name or cnam or None)
 
 
-@lru_cache(maxsize=8192)
 def _dialed(dst: str, did: str | None) -> Line:
     number = did or ("" if dst in _SPECIAL else dst)
     return Line(number=number or None)
@@ -300,23 +296,16 @@ def _device_of(channel: str) -> str:
     return match[1] if match else ""
 
 
-def _legs(dstchannel: str, *, is_answered: bool) -> Legs:
-    return _legs_of(_device_of(dstchannel), is_answered) if dstchannel else _NO_LEGS
-
-
 @lru_cache(maxsize=8192)
-def _legs_of(device: str, is_answered: bool) -> Legs:
-    if not device:
-        return _NO_LEGS
+def _legs(device: str, is_answered: bool) -> Legs:
     leg = Leg(device=Line(number=device))
     if not is_answered:
         return Legs(first_rang=leg, last_rang=leg)
     return Legs(first_rang=leg, last_rang=leg, answered=leg, last_answered=leg)
 
 
-def _recordings(more: Mapping[str, str]) -> tuple[Recording, ...] | None:
+def _recordings(file: str | None) -> tuple[Recording, ...] | None:
     """What FreePBX calls `recordingfile`; None: the row does not say."""
-    file = more.get("recordingfile")
     if file is None:
         return None
     return (Recording(id=file),) if file else ()
@@ -325,9 +314,8 @@ def _recordings(more: Mapping[str, str]) -> tuple[Recording, ...] | None:
 def _extra(
     row: Row, more: Mapping[str, str], disposition: str | None, mark: str
 ) -> dict[str, Any]:
-    kept: dict[str, Any] = {
-        name: value for name, value in zip(_KEPT, _values(row), strict=True) if value
-    }
+    values = _values(row)
+    kept: dict[str, Any] = dict(compress(zip(_KEPT, values, strict=True), values))
     if row.disposition not in _SAME_WORD or disposition == "voicemail":
         kept["disposition"] = row.disposition
     if row.dst in _SPECIAL or "did" in more:
@@ -336,9 +324,7 @@ def _extra(
         kept["phantom"] = True
     if mark:
         kept["clock"] = mark
-    for name, value in more.items():
-        kept.setdefault(name, value)
-    return {"asterisk": kept}
+    return {"asterisk": {**more, **kept} if more else kept}
 
 
 def _is_phantom(row: Row) -> bool:

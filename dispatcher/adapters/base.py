@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 UID_MAX_CHARS: Final = 200
 UID_CHARS: Final = r"[A-Za-z0-9._:@+-]"
+_FIT: Final = re.compile(f"{UID_CHARS}{{0,{UID_MAX_CHARS}}}")
 _FOREIGN_CHAR: Final = re.compile(UID_CHARS.replace("[", "[^", 1))
 _DIGEST_CHARS: Final = 8
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -164,9 +165,9 @@ def safe_uid(text: str) -> str:
     digits of the id's SHA-256 are appended, so that two ids never become one
     (PAYLOADS.md). An id of over 200 characters is cut and marked in the same way.
     """
-    uid = _FOREIGN_CHAR.sub("_", text)
-    if uid == text and len(text) <= UID_MAX_CHARS:
+    if _FIT.fullmatch(text):
         return text
+    uid = _FOREIGN_CHAR.sub("_", text)
     # A lone surrogate cannot be encoded, and an id must never fail.
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     kept = UID_MAX_CHARS - _DIGEST_CHARS - 1

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 AS_SENT: Final = "as_sent"
 _CALLER: Final = "caller.number"
 _NO_LEG: Final = Leg()
-_NO_LEGS: Final = Legs()
+_NO_LEGS: Final = Cdr.legs
 _LEGS: Final = ("first_rang", "last_rang", "answered", "last_answered")
 _PARTIES: Final = ("device", "user", "agent")
 _UNTOLD: Final = (None, "unknown")
@@ -39,15 +39,17 @@ def normalise(cdr: Cdr, rules: SourceRules) -> Cdr:
     The same object where there was nothing to do.
     """
     sent: Sent = {}
-    changes = {**_parties(cdr, rules.region, sent), **_outcome(cdr, sent)}
+    changes = _parties(cdr, rules.region, sent)
+    if cdr.disposition is None or cdr.hangup_cause or cdr.hangup_cause_code is not None:
+        changes |= _outcome(cdr, sent)
     direction = _direction(cdr, changes, rules, sent)
     if direction != cdr.direction:
         sent["direction"] = cdr.direction
         changes["direction"] = direction
     if sent:
         changes["extra"] = _beside(cdr.extra, sent)
-    # Once: a call has so many fields that this is most of the work.
-    return replace(cdr, **changes) if changes else cdr
+    # What dataclasses.replace does, which asks for each of the many fields.
+    return Cdr(**{**vars(cdr), **changes}) if changes else cdr
 
 
 def _parties(cdr: Cdr, region: str, sent: Sent) -> dict[str, Any]:
@@ -58,19 +60,22 @@ def _parties(cdr: Cdr, region: str, sent: Sent) -> dict[str, Any]:
     dialed = _party(cdr.dialed, "dialed", region, sent)
     if dialed is not cdr.dialed:
         new["dialed"] = dialed
-    legs = cdr.legs if cdr.legs == _NO_LEGS else _legs(cdr.legs, region, sent)
-    if legs is not cdr.legs:
-        new["legs"] = legs
+    if cdr.legs is not _NO_LEGS:
+        legs = _legs(cdr.legs, region, sent)
+        if legs is not cdr.legs:
+            new["legs"] = legs
     return new
 
 
 def _party(party: Party, path: str, region: str, sent: Sent) -> Party:
-    if not party.number:
+    told = party.number
+    # Digits alone are of some country, and only a region says which.
+    if not told or (not region and told.isdigit()):
         return party
-    number = e164(party.number, region)
-    if number == party.number:
+    number = e164(told, region)
+    if number == told:
         return party
-    sent[f"{path}.number"] = party.number
+    sent[f"{path}.number"] = told
     return replace(party, number=number)
 
 

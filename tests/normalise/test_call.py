@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.adapters import cdr_json
 from dispatcher.normalise.call import normalise
+from dispatcher.normalise.numbers import e164
 from dispatcher.values import (
     Caller,
     DirectionRule,
@@ -81,6 +83,23 @@ def test_a_call_that_needs_nothing_is_the_same_object():
     told = call("a", hangup_cause="NORMAL_CLEARING", hangup_cause_code=16)
 
     assert normalise(told, GB) is told
+
+
+@pytest.mark.parametrize("number", ["02079460018", "442079460018", "1001", "٣٣١٢٣٤٥٦"])
+def test_digits_alone_stay_as_they_came_where_no_region_is_known(number):
+    cdr = call("c-1", caller=Caller(number=number), disposition="answered")
+
+    assert normalise(cdr, SourceRules()) is cdr
+    assert e164(number, "") == number
+
+
+def test_what_was_not_changed_is_carried_over_whole():
+    cdr = call("c-1", caller=Caller(number="+44 20 7946 0018", name="Ann"), duration=5)
+
+    changed = normalise(cdr, SourceRules())
+
+    assert changed == replace(cdr, caller=changed.caller, extra=changed.extra)
+    assert changed.caller == Caller(number="+442079460018", name="Ann")
 
 
 def test_what_the_pbx_itself_calls_as_sent_is_not_lost():
