@@ -3,34 +3,31 @@
 What is in the database already is a duplicate, so that an import which was interrupted is
 simply run again. Shows nothing: who imports is told after each transaction how far it is.
 
-While PostgreSQL stores some records, the next ones are read. Records of the same uid are
-stored in the order of the file all the same, for the first one is the call and what
-differs from it a revision.
+A long file is stored by several processes on PostgreSQL (pipeline.side_by_side), in the
+order of the file all the same.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import threading
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import structlog
 from django.db import connection
 
-from dispatcher.adapters.base import Read
 from dispatcher.models import Source
 from dispatcher.pipeline.accept import StorageUnavailable
 from dispatcher.pipeline.chunks import Readable, Reading, chunks, parts
 from dispatcher.pipeline.ingest import store
+from dispatcher.pipeline.side_by_side import SideBySide, processors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
     from uuid import UUID
 
-    from dispatcher.pipeline.chunks import Items
+    from dispatcher.pipeline.chunks import Chunk
     from dispatcher.pipeline.ingest import Ingested
 
 log = structlog.get_logger(__name__)
@@ -39,8 +36,8 @@ log = structlog.get_logger(__name__)
 PATIENCE: Final = dt.timedelta(minutes=5)
 FIRST_WAIT_SECONDS: Final = 1.0
 LONGEST_WAIT_SECONDS: Final = 30.0
-# Transactions at a time: more find no more to do, for one core makes the rows.
-TOGETHER: Final = 2
+# Chunks of a file that other processes are not worth being started for.
+FEW: Final = 2
 
 
 @dataclass(slots=True)
@@ -82,95 +79,75 @@ def import_stream(
     database takes nothing for PATIENCE, raises StorageUnavailable; else TooLargeError,
     or what reading the stream raises.
     """
-    storing = _Storing(reading, clock, pause)
+    storing: _OneByOne | SideBySide = _OneByOne(reading, clock)
+    patience = _Patience(pause or time.sleep)
     try:
-        for chunk in chunks(stream, reading.file_format):
-            for items in parts(reading, chunk):
-                for stored in storing.put(items):
+        for number, chunk in enumerate(chunks(stream, reading.file_format)):
+            if number == FEW and processors() > 1 and _may_store_together(reading):
+                storing = SideBySide(reading, clock, processors())
+            for told in storing.put(chunk):
+                if stored := patience.stored(told):
                     done.add(stored)
                     yield
-        for stored in storing.rest():
-            done.add(stored)
-            yield
+        for told in storing.rest():
+            if stored := patience.stored(told):
+                done.add(stored)
+                yield
     finally:
-        for stored in storing.stop():
+        for stored in storing.close():
             done.add(stored)
 
 
-class _Storing:
-    """Stores handfuls of records, one or a few at a time, each until it is stored."""
+class _OneByOne:
+    """Stores chunks in this process, as SideBySide does in others."""
 
-    def __init__(
-        self,
-        reading: Reading,
-        clock: Callable[[], dt.datetime],
-        pause: Callable[[float], object] | None,
-    ) -> None:
-        self._reading = reading
-        self._clock = clock
-        self._stopping = threading.Event()
-        self._pause = pause or self._stopping.wait
-        self._flying: deque[tuple[frozenset[str], Future[Ingested]]] = deque()
-        self._threads: ThreadPoolExecutor | None = None
-        if _may_store_together(reading):
-            self._threads = ThreadPoolExecutor(TOGETHER, "import")
+    def __init__(self, reading: Reading, clock: Callable[[], dt.datetime]) -> None:
+        self._reading, self._clock = reading, clock
 
-    def put(self, items: Items) -> Iterator[Ingested]:
-        """Has them stored; gives what was stored meanwhile, in the order of the file."""
-        if not items:
-            return
-        if self._threads is None:
-            yield self._stored(items)
-            return
-        uids = frozenset(item.cdr.uid for item in items if isinstance(item, Read))
-        while self._flying and self._must_wait(uids):
-            yield self._next()
-        self._flying.append((uids, self._threads.submit(self._in_thread, items)))
+    def put(self, chunk: Chunk) -> Iterator[Ingested | StorageUnavailable]:
+        """Stores it; what could not be is tried again when more is asked for."""
+        of = self._reading
+        for items in filter(None, parts(of, chunk)):
+            told: Ingested | StorageUnavailable | None = None
+            while told is None or isinstance(told, StorageUnavailable):
+                try:
+                    told = store(of.tenant, items, of.origin, now=self._clock())
+                except StorageUnavailable as error:
+                    told = error
+                yield told
 
-    def _must_wait(self, uids: frozenset[str]) -> bool:
-        if len(self._flying) >= TOGETHER:
-            return True
-        return any(not uids.isdisjoint(others) for others, _ in self._flying)
+    def rest(self) -> Iterator[Ingested | StorageUnavailable]:
+        """Nothing: all that was put is stored."""
+        return iter(())
 
-    def _next(self) -> Ingested:
-        _, future = self._flying[0]
-        stored = future.result()
-        self._flying.popleft()
-        return stored
+    def close(self) -> list[Ingested]:
+        """Nothing is being stored."""
+        return []
 
-    def rest(self) -> Iterator[Ingested]:
-        """What was still being stored."""
-        while self._flying:
-            yield self._next()
 
-    def stop(self) -> list[Ingested]:
-        """Tries nothing again; what was still being stored, if it could be."""
-        self._stopping.set()
-        if self._threads is not None:
-            self._threads.shutdown()
-        left = [future for _, future in self._flying if future.exception() is None]
-        self._flying.clear()
-        return [future.result() for future in left]
+class _Patience:
+    """Waits for a database that takes nothing, for PATIENCE at most."""
 
-    def _in_thread(self, items: Items) -> Ingested:
-        try:
-            return self._stored(items)
-        finally:
-            connection.close()  # this thread's
+    def __init__(self, pause: Callable[[float], object]) -> None:
+        self._pause = pause
+        self._waited, self._wait = 0.0, FIRST_WAIT_SECONDS
 
-    def _stored(self, items: Items) -> Ingested:
-        """The same again until it is stored: what was committed is a duplicate then."""
-        of, waited, wait = self._reading, 0.0, FIRST_WAIT_SECONDS
-        while True:
-            try:
-                return store(of.tenant, items, of.origin, now=self._clock())
-            except StorageUnavailable:
-                if waited >= PATIENCE.total_seconds() or self._stopping.is_set():
-                    raise
-                log.warning("import.waits", seconds=wait)
-            self._pause(wait)
-            waited += wait
-            wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+    def stored(self, told: Ingested | StorageUnavailable) -> Ingested | None:
+        """What was stored; None after a wait. Raises what was told where it has been
+        waited for long enough.
+
+        The same is stored again then: what was committed is a duplicate.
+        """
+        if not isinstance(told, StorageUnavailable):
+            self._waited, self._wait = 0.0, FIRST_WAIT_SECONDS
+            return told
+        if self._waited >= PATIENCE.total_seconds():
+            raise told
+        log.warning("import.waits", seconds=self._wait)
+        self._pause(self._wait)
+        self._waited += self._wait
+        self._wait = min(2 * self._wait, LONGEST_WAIT_SECONDS)
+        return None
 
 
 def _may_store_together(reading: Reading) -> bool:

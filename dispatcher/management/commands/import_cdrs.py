@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 STANDARD_INPUT: Final = "-"
 # New objects that may be cycles, before the collector looks for some.
 COLLECT_AT: Final = 200_000
-SWITCH_SECONDS: Final = 0.0005
 AGAIN: Final = "Import it again: what is stored already counts as a duplicate."
 
 
@@ -83,16 +82,14 @@ class Command(AnsweringCommand):
 
 
 def _leave_in_peace() -> None:
-    """Has the interpreter do nothing but the work of this process.
+    """Has the collector look for something to do less often.
 
-    What has been loaded stays, and records are no cycles: the collector looked at them
-    for a fifth of the time. A thread that PostgreSQL has answered waited for the one
-    that reads, of a transaction's dozen statements each time.
+    What has been loaded stays, also in the processes that it is forked into, and records
+    are no cycles: the collector looked at them for a fifth of the time.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AT)
-    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 def _import(opened: _Opened, reading: Reading, done: Imported, *, quiet: bool) -> None:
