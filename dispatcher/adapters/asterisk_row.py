@@ -201,7 +201,7 @@ def _built(row: Row, clock: Clock, more: Mapping[str, str]) -> Cdr:
         disposition=disposition,
         hangup_cause_code=_seconds(told("hangupcause", ""), "hangupcause"),
         abandoned=_ABANDONED.get(disposition),
-        caller=_caller(row.src, row.clid[:_CLID_MAX], told("cnum"), told("cnam")),
+        caller=_caller_of(row, told("cnum"), told("cnam")),
         dialed=_dialed(row.dst, told("did")),
         legs=_legs(rang, is_answered) if rang else _NO_LEGS,
         recordings=_recordings(told("recordingfile")),
@@ -277,6 +277,14 @@ def _from_inside(dst: str, rang: str) -> Direction | None:
     if len(number) > _EXTENSION_MAX_DIGITS:
         return "outbound"
     return "internal" if number == rang else None
+
+
+def _caller_of(row: Row, cnum: str | None, cnam: str | None) -> Caller:
+    """What is long is no number, and would stay in memory: it is not kept."""
+    clid = row.clid[:_CLID_MAX]
+    if len(row.src) + len(cnum or "") + len(cnam or "") > _CLID_MAX:
+        return _caller.__wrapped__(row.src, clid, cnum, cnam)
+    return _caller(row.src, clid, cnum, cnam)
 
 
 @lru_cache(maxsize=8192)

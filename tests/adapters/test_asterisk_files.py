@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dispatcher.adapters import asterisk_row
 from dispatcher.adapters.base import PLAIN, Read, Undecodable
 from dispatcher.adapters.formats import FORMATS
 from dispatcher.values import Caller, Cdr, Leg, Legs, Line
@@ -284,3 +285,13 @@ def test_json_with_a_backslash_is_read_where_there_is_one_way_to():
 
     assert cdr.extra is not None
     assert cdr.extra["asterisk"]["userfield"] == r'CORP\qnn "x"'
+
+
+def test_what_is_far_too_long_for_a_number_is_read_and_stays_in_no_memory():
+    long = "1" * 2000
+    kept = asterisk_row._caller.cache_info().currsize
+
+    items = read("asterisk-csv", f"{BASE.replace('1001', long, 1)}\n".encode())
+
+    assert long in str(items)
+    assert asterisk_row._caller.cache_info().currsize == kept
