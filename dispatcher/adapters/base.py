@@ -147,6 +147,7 @@ class FileFormat(Protocol):
         """Turns records into calls, in order; raises nothing.
 
         A record may give none (an empty line, a record of another kind), one or many.
+        Where the head is none but a record itself, its calls come first, each time.
         """
 
 

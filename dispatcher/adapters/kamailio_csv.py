@@ -53,7 +53,7 @@ class KamailioCsv:
         separator = max(_SEPARATORS, key=first.count)
         names = _names(first, separator)
         # A file without a header: its first record is a call, and read with each
-        # handful; that it is a duplicate from the second one on does no harm.
+        # handful.
         again = [] if names else list(head)
         return [
             _read(record, separator, names or WITHOUT_HEAD, rules)

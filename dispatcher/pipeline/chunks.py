@@ -128,8 +128,14 @@ def parts(reading: Reading, chunk: Chunk) -> list[Items]:
 
     At least one, which may be empty: a record may give no calls, or many.
     """
-    items = reading.file_format.read(
-        chunk.records, head=chunk.head, rules=reading.rules
-    )
+    read = reading.file_format.read
+    items = read(chunk.records, head=chunk.head, rules=reading.rules)
+    if chunk.head and not _is_first(chunk):
+        # A file may have none, and then its first record is a call: taken in already.
+        items = items[len(read((), head=chunk.head, rules=reading.rules)) :]
     most = most_records()
     return [items[start : start + most] for start in range(0, max(len(items), 1), most)]
+
+
+def _is_first(chunk: Chunk) -> bool:
+    return chunk.end == sum(map(len, (*chunk.head, *chunk.records)))

@@ -15,6 +15,7 @@ from django.db import connection
 from django.utils import timezone
 
 from dispatcher.adapters.base import PLAIN, Read
+from dispatcher.adapters.formats import FORMATS
 from dispatcher.models import StoredCdr
 from dispatcher.pipeline import chunks, importing, ingest, side_by_side
 from dispatcher.pipeline.accept import StorageUnavailable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from dispatcher.adapters.base import Undecodable
     from dispatcher.models import Tenant
 
+KAMAILIO_HEAD = b"id,start_time,end_time,duration,caller_id,callee_id,call_id\n"
 pytestmark = [pytest.mark.db, pytest.mark.django_db(transaction=True)]
 
 
@@ -66,6 +68,20 @@ def test_every_record_is_stored_and_counted(acme):
 
     assert (done.accepted, done.duplicates, done.rejected) == (150, 50, 1)
     assert (StoredCdr.objects.count(), told) == (150, 21)
+
+
+@pytest.mark.parametrize("head", [b"", KAMAILIO_HEAD])
+def test_a_file_with_or_without_a_header_gives_each_call_once(acme, head):
+    rows = b"".join(
+        b"%d,2461367.50784144,2461367.50787616,2,a,b,c-%d\n" % (n, n)
+        for n in range(1, 36)
+    )
+    of = reading(acme)._replace(file_format=FORMATS["kamailio"])
+    done = Imported()
+    for _ in import_stream(io.BytesIO(head + rows), of, done, clock=timezone.now):
+        pass
+
+    assert (done.accepted, done.duplicates, done.rejected) == (35, 0, 0)
 
 
 def test_what_is_being_stored_when_it_is_closed_is_counted(acme):
