@@ -14,7 +14,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,7 +27,7 @@ from dispatcher.pipeline.ingest import Ingested, store
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from dispatcher.pipeline.chunks import Chunk, Reading
 
@@ -54,12 +54,15 @@ class _Job:
     process: Connection
     uids: frozenset[int] | None = None
     may_store: bool = False
-    # What the process said that it could not do, and waits to be told to try again.
-    failed: list[StorageUnavailable] = field(default_factory=list)
+    # It could not store, and waits to be told to try again.
+    failed: bool = False
 
-    def holds_up(self, other: _Job) -> bool:
-        """Whether a later chunk has to wait for this one."""
-        return self.uids is None or other.uids is None or bool(self.uids & other.uids)
+    def must_wait_for(self, earlier: Iterable[_Job]) -> bool:
+        """Whether it may not store beside the chunks before it, as far as is known."""
+        ours = self.uids
+        return ours is None or any(
+            one.uids is None or not ours.isdisjoint(one.uids) for one in earlier
+        )
 
 
 class SideBySide:
@@ -122,7 +125,7 @@ class SideBySide:
     def _next(self) -> Iterator[Ingested | StorageUnavailable]:
         for job in self._jobs:
             if job.failed:
-                job.failed.clear()
+                job.failed = False
                 job.process.send(_GO)
         self._let_go()
         yield from self._heard()
@@ -130,9 +133,7 @@ class SideBySide:
     def _let_go(self) -> None:
         for number, job in enumerate(self._jobs):
             earlier = self._jobs[:number]
-            if job.uids is None or job.may_store:
-                continue
-            if not any(other.holds_up(job) for other in earlier):
+            if not (job.may_store or job.must_wait_for(earlier)):
                 job.may_store = True
                 job.process.send(_GO)
 
@@ -147,7 +148,7 @@ class SideBySide:
             elif isinstance(told, frozenset):
                 job.uids = told
             elif isinstance(told, StorageUnavailable):
-                job.failed.append(told)
+                job.failed = True
                 yield told
             elif isinstance(told, Ingested):
                 yield told

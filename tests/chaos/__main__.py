@@ -69,8 +69,8 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.quick or arguments.fresh:
         kept.forget(names)
     wanted = missing([FAULTS[name] for name in names], arguments.runs, kept)
-    names = {fault.name for fault, _ in wanted}
-    print(f"== {len(wanted)} runs of {len(names)} faults", flush=True)
+    lacking = {fault.name for fault, _ in wanted}
+    print(f"== {len(wanted)} runs of {len(lacking)} faults", flush=True)
     done: list[Result] = []
 
     def take(result: Result) -> None:
