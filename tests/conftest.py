@@ -6,6 +6,7 @@ Two tenants, acme and globex, and an outsider who may see neither's things.
 from __future__ import annotations
 
 import datetime as dt
+import re
 import secrets
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from tests import environment, servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from dispatcher.models import Tenant
 
@@ -36,6 +38,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(
         key=lambda item: not item.nodeid.removeprefix("tests/").startswith(WAITING)
     )
+
+
+# How the second leg of `make test` chooses, and how a file says that it has such tests.
+BOTH_DATABASES = "db or e2e"
+_CHOSEN = re.compile(r"\bmark\.(?:db|e2e)\b")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Imports no file of which nothing was chosen: most of the time that choosing takes."""
+    if config.option.markexpr != BOTH_DATABASES or collection_path.suffix != ".py":
+        return None
+    return True if not _CHOSEN.search(collection_path.read_text()) else None
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.e2e.stack import CDRHOOK
+from tests.e2e.console import CDRHOOK
 from tests.supervisor.supervised import wait_until_gone
 
 if TYPE_CHECKING:

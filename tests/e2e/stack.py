@@ -8,7 +8,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,9 @@ import requests
 
 from cdrhook.supervisor.ports import free_port
 from tests import environment, servers
+from tests.e2e.console import CDRHOOK, Console
 from tests.programs import wait_for
 
-CDRHOOK = Path(sys.executable).with_name("cdrhook")
 READY_SECONDS = 90
 # What an upload may take there.
 UPLOAD_SECONDS = 5
@@ -55,6 +54,7 @@ class Stack:
             [CDRHOOK, "up"], env=self.env, stdout=self.log, stderr=self.log
         )
         self.session = requests.Session()
+        self._console = Console(self.env)
         try:
             wait_for("readiness", self.is_ready, READY_SECONDS)
         except BaseException:
@@ -75,29 +75,11 @@ class Stack:
 
     def command(self, *args: object) -> Any:
         """Runs a management command; gives its JSON."""
-        done = subprocess.run(
-            [CDRHOOK, *map(str, args), "--json"],
-            env=self.env,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        return self._console.command(*args)
 
     def run(self, code: str, *args: str) -> str:
         """Runs Python within Django; what it printed."""
-        done = subprocess.run(
-            [CDRHOOK, "shell", "--verbosity", "0", "-c", code],
-            env={**self.env, "ARGS": json.dumps(args)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        return self._console.run(code, *args)
 
     def tenant(self) -> Tenant:
         """A new tenant with a token of every scope."""
@@ -133,6 +115,7 @@ class Stack:
 
     def stop(self) -> None:
         """Ends it as an operator would; nothing may be left."""
+        self._console.close()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:

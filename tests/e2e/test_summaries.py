@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
 
 import pytest
 
-from tests.e2e.stack import CDRHOOK, Tenant, call
+from tests.e2e.stack import Tenant, call
 from tests.summaries.fake_services import (
     ASSEMBLYAI_KEY,
     OPENAI_KEY,
@@ -40,12 +39,7 @@ def switch_on(tenant: Tenant, url: str) -> str:
         openai=OPENAI_KEY,
         assemblyai=ASSEMBLYAI_KEY,
     )
-    subprocess.run(
-        [CDRHOOK, "shell", "--command", code],
-        env=tenant.stack.env,
-        check=True,
-        timeout=60,
-    )
+    tenant.stack.run(code)
     return str(tenant.get("/api/v1/webhooks")[0]["id"])
 
 

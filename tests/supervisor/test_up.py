@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.e2e.stack import CDRHOOK, Stack
+from tests.e2e.console import CDRHOOK
+from tests.e2e.stack import Stack
 from tests.programs import wait_for
 from tests.supervisor.supervised import is_alive, wait_until_gone
 
