@@ -55,7 +55,7 @@ class StoredCdr(models.Model):
         ]
         indexes: ClassVar = [
             # The admin's CDR page of one tenant, newest first.
-            models.Index(fields=["tenant", "-id"], name="cdr_newest"),
+            models.Index(fields=["tenant", "id"], name="cdr_newest"),
             # Reconciliation: a tenant's calls that ended in a range.
             models.Index(fields=["tenant", "call_end", "id"], name="cdr_call_end"),
             # Search for a number without knowing the tenant.

@@ -147,11 +147,12 @@ class Delivery(models.Model):
                 condition=Q(state="pending"),
                 name="delivery_due",
             ),
-            # Lists, newest first: of a tenant, of a webhook, of a state.
-            models.Index(fields=["tenant", "-id"], name="delivery_of_tenant"),
-            models.Index(fields=["webhook", "-id"], name="delivery_of_webhook"),
+            # Lists, newest first: of a tenant, of a webhook, of a state. Read backwards,
+            # for what is added at the end of its part leaves pages full.
+            models.Index(fields=["tenant", "id"], name="delivery_of_tenant"),
+            models.Index(fields=["webhook", "id"], name="delivery_of_webhook"),
             models.Index(
-                fields=["state", "-id"],
+                fields=["state", "id"],
                 condition=~Q(state="delivered"),
                 name="delivery_not_delivered",
             ),

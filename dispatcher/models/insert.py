@@ -49,20 +49,34 @@ def by_copy(rows: Rows) -> bool:
 
 
 def insert(
-    model: type[models.Model], fields: tuple[str, ...], rows: Rows, **same: Any
+    model: type[models.Model],
+    fields: tuple[str, ...],
+    rows: Rows,
+    *,
+    parents_added: bool = False,
+    **same: Any,
 ) -> None:
     """Inserts rows, each with the values of `fields` in that order.
 
     `same` are values that all of them have. Both are named as attributes of the model
     (`tenant_id`); what is left out gets the model's default, one for all rows.
+    `parents_added`: the calls and deliveries that they name were added by this very
+    transaction, which nobody else can delete, so that many need not be looked up.
     """
     if not rows:
         return
-    if connection.vendor == "postgresql":
-        write = _copied if by_copy(rows) else _from_arrays
-        write(_statement(model, fields, tuple(same)), rows, same)
-    else:
+    if connection.vendor != "postgresql":
         model._default_manager.bulk_create(_objects(model, fields, rows, same))
+        return
+    statement = _statement(model, fields, tuple(same))
+    if not by_copy(rows):
+        _from_arrays(statement, rows, same)
+    elif parents_added:
+        _say_that_parents_were_added("on")
+        _copied(statement, rows, same)
+        _say_that_parents_were_added("off")
+    else:
+        _copied(statement, rows, same)
 
 
 def insert_missing(
@@ -136,6 +150,11 @@ def _copied(statement: _Insert, rows: Rows, same: dict[str, Any]) -> None:
             for position in documents:
                 values[position - len(row)] = Jsonb(row[position], json.dumps)
             copy.write_row(values)
+
+
+def _say_that_parents_were_added(said: str) -> None:
+    """To the triggers of migration 0008; a transaction that fails takes it back."""
+    execute("SELECT set_config('cdrhook.parents_added', %s, true)", [said])
 
 
 def execute(sql: str, parameters: Sequence[Any]) -> int:

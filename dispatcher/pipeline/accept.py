@@ -209,7 +209,13 @@ def take_in(
                 raws.append((row.id, packed(read.raw)))
         else:
             later.insert(0, (row, read))
-    insert(RawRecord, ("cdr_id", "packed"), raws, source_id=from_source)
+    insert(
+        RawRecord,
+        ("cdr_id", "packed"),
+        raws,
+        parents_added=True,
+        source_id=from_source,
+    )
     owing.tallies.accept(new)
     changed = sum(
         row.uid not in gone and _revise(intake, stored[row.uid], row, read)
@@ -217,7 +223,7 @@ def take_in(
     )
     duplicates = len(later) - changed
     owing.tallies.receive(hour_at(now), revised=changed, duplicates=duplicates)
-    write_owed(owing)
+    write_owed(owing, calls_added=changed == 0)
     note_recorded(tenant, intake.recorded, now)
     accepted = len(reads) - duplicates
     log.info(

@@ -117,8 +117,11 @@ def _owe_one(owing: Owing, route: Route, call: Call) -> None:
     owing.owed.append(owed)
 
 
-def write_owed(owing: Owing) -> None:
-    """Writes it: the one place where rows of owed CDRs come from when calls are routed."""
+def write_owed(owing: Owing, *, calls_added: bool = False) -> None:
+    """Writes it: the one place where rows of owed CDRs come from when calls are routed.
+
+    `calls_added`: by this transaction, all of them.
+    """
     insert(
         Delivery,
         DeliveryRow._fields,
@@ -127,7 +130,7 @@ def write_owed(owing: Owing) -> None:
         created_at=owing.now,
         next_attempt_at=owing.now,
     )
-    insert(OwedCdr, OwedRow._fields, owing.owed)
+    insert(OwedCdr, OwedRow._fields, owing.owed, parents_added=calls_added)
     _count(owing)
     owing.tallies.write()
 

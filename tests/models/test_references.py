@@ -29,7 +29,7 @@ from dispatcher.models import (
     Webhook,
 )
 from dispatcher.models.ids import uuid7
-from dispatcher.models.insert import insert
+from dispatcher.models.insert import MANY, insert
 from tests import programs
 
 if TYPE_CHECKING:
@@ -175,6 +175,44 @@ def test_one_of_a_thousand_rows_that_names_nothing_has_all_refused(made, name):
         )
 
     assert not Delivery.objects.exists()
+
+
+OWED = ("webhook_id", "cdr_id", "revision")
+
+
+@pytest.mark.parametrize("named", ["webhook", "source"])
+def test_what_nobody_has_just_added_is_looked_up_for_calls_that_somebody_has(
+    made, named
+):
+    calls = [made(StoredCdr).pk for _ in range(MANY)]
+    no_one = {"webhook_id": made(Webhook).pk, "source_id": made(Source).pk}
+    no_one[f"{named}_id"] = uuid4()
+
+    with refused():
+        if named == "webhook":
+            rows = [(no_one["webhook_id"], call, 0) for call in calls]
+            insert(OwedCdr, OWED, rows, parents_added=True)
+        else:
+            raw = [(call, b"\x00") for call in calls]
+            insert(
+                RawRecord,
+                ("cdr_id", "packed"),
+                raw,
+                parents_added=True,
+                source_id=no_one["source_id"],
+            )
+
+
+def test_what_is_said_to_be_just_added_is_believed_for_no_other_rows(made):
+    webhook = made(Webhook).pk
+    calls = [made(StoredCdr).pk for _ in range(MANY)]
+
+    with refused():
+        added = [(webhook, call, 0) for call in calls]
+        insert(OwedCdr, OWED, added, parents_added=True)
+        insert(OwedCdr, OWED, [(webhook, uuid4(), 0) for _ in range(MANY)])
+
+    assert not OwedCdr.objects.exists()
 
 
 @only_postgres

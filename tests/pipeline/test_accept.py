@@ -152,7 +152,7 @@ def test_nothing_is_half_written_when_the_database_fails_midway(
 ):
     webhook_of(acme)
 
-    def fail(*_):
+    def fail(*_, **__):
         raise DatabaseError("disk full")
 
     monkeypatch.setattr(accept_module, "write_owed", fail)

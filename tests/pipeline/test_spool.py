@@ -293,7 +293,7 @@ def test_where_nothing_can_be_stored_nothing_is_passed(source, tmp_path, monkeyp
     assert (taken(), FilePlace.objects.count()) == ([], 0)
 
 
-def _fails(*_: object) -> None:
+def _fails(*_: object, **__: object) -> None:
     from django.db import OperationalError
 
     raise OperationalError("gone")
