@@ -44,11 +44,11 @@ demo: $(RUNTIME)
 run: $(RUNTIME)
 	@exec $(BIN)/cdrhook up
 
-# With bytecode of the tests, which four processes would else compile for each leg.
+# With bytecode of the tests, which three processes would else compile for each leg.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 
 # A run a leg, because a leg is chosen by the environment; both always run. Each of
-# its processes has servers of its own; four on two cores, for end-to-end tests wait
+# its processes has servers of its own; three on two cores, for end-to-end tests wait
 # more than they work. What fails there is told, and tried once more by itself: a test
 # that waits for real processes may only have had too little of the machine.
 test: $(DEV)
@@ -56,7 +56,7 @@ test: $(DEV)
 	leg() { \
 	  name="$$1"; export CDRHOOK_TEST_DATABASE="$$2"; shift 2; \
 	  echo "== $$name"; \
-	  $(PYTEST) --numprocesses 4 --dist load \
+	  $(PYTEST) --numprocesses 3 --dist load \
 	    --maxschedchunk 4 "$$@"; code=$$?; \
 	  if [ $$code = 0 ]; then echo "== $$name: passed"; return; fi; \
 	  echo "== $$name: what failed beside others, once more by itself"; \
