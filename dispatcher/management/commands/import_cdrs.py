@@ -73,12 +73,22 @@ class Command(AnsweringCommand):
     def answer(self, **options: Any) -> Answer:
         """Imports it, and wakes webhooks up as it goes."""
         reading, done = _reading(options), Imported()
-        # A line for each of a thousand transactions would hide the progress.
-        logging.getLogger("dispatcher").setLevel(logging.WARNING)
         _leave_in_peace()
-        with _opened(options["file"]) as opened:
+        with _warnings_only(), _opened(options["file"]) as opened:
             _import(opened, reading, done, quiet=options["json"])
         return Answer(_counts(done), _told(done))
+
+
+@contextmanager
+def _warnings_only() -> Iterator[None]:
+    """A line for each of a thousand transactions would hide the progress."""
+    logger = logging.getLogger("dispatcher")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _leave_in_peace() -> None:
