@@ -135,7 +135,7 @@ def _all_copied(
 def _copied(statement: _Insert, rows: Rows, same: dict[str, Any]) -> None:
     from psycopg.types.json import Jsonb
 
-    constants = (*same.values(), *statement.defaults)
+    constants = [_dumped_once(value) for value in (*same.values(), *statement.defaults)]
     documents = [
         position
         for position, field in enumerate(statement.arrays)
@@ -150,6 +150,16 @@ def _copied(statement: _Insert, rows: Rows, same: dict[str, Any]) -> None:
             for position in documents:
                 values[position - len(row)] = Jsonb(row[position], json.dumps)
             copy.write_row(values)
+
+
+def _dumped_once(value: Any) -> Any:
+    """The same value; if JSON, as text already, which otherwise is made for each row."""
+    from psycopg.types.json import Jsonb
+
+    if not isinstance(value, Jsonb):
+        return value
+    text = json.dumps(value.obj)
+    return Jsonb(text, lambda ready: ready)
 
 
 def _say_that_parents_were_added(said: str) -> None:

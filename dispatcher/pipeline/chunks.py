@@ -25,7 +25,8 @@ STEP_BYTES: Final = 1024 * 1024
 MAX_DOCUMENT_BYTES: Final = 64 * 1024 * 1024
 # Records that one transaction stores: SQLite's other writers wait for it.
 MOST_RECORDS: Final = {"sqlite": 200}
-MOST_RECORDS_ELSEWHERE: Final = 2000
+# Most of what a step holds, so that few commits are small.
+MOST_RECORDS_ELSEWHERE: Final = 5000
 
 
 class Readable(Protocol):
