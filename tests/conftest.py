@@ -49,7 +49,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Imports no file of which nothing was chosen: most of the time that choosing takes."""
     if config.option.markexpr != BOTH_DATABASES or collection_path.suffix != ".py":
         return None
-    return True if not _CHOSEN.search(collection_path.read_text()) else None
+    if _CHOSEN.search(collection_path.read_text()):
+        return None
+    return True
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,7 @@ REFERENCES = {
 # beginning queries. By index: a connection keeps its plan, which may be older than all
 # but one row of the parent.
 PARENTS_ARE_THERE = """
-CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql
 SET enable_seqscan = off AS $$
 DECLARE
     orphaned text;
@@ -47,7 +47,8 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
-
+"""
+AFTER_A_STATEMENT = """
 CREATE TRIGGER {trigger} AFTER {event} ON {table} REFERENCING NEW TABLE AS added
 FOR EACH STATEMENT EXECUTE FUNCTION {function}();
 """
@@ -172,7 +173,7 @@ def _parents_are_there(schema, child, names, event):
         LOOKUP.format(column=f'{name}_id', parent=schema.table(REFERENCES[child][name]))
         for name in names
     ]
-    return PARENTS_ARE_THERE.format(
+    return (PARENTS_ARE_THERE + AFTER_A_STATEMENT).format(
         function=f'{schema.table(child)}_{event}_has_parents',
         trigger=f'{event}_has_parents',
         event=event.upper(),

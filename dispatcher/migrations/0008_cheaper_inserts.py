@@ -18,52 +18,28 @@ before = import_module('dispatcher.migrations.0007_references_by_statement')
 # Of those, whoever adds a child may have added the parent a moment ago.
 ADDED_TOGETHER = {'storedcdr', 'delivery'}
 
-PARENTS_ARE_THERE = """
-CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql
-SET enable_seqscan = off AS $$
-DECLARE
-    orphaned text;
-BEGIN
-    IF current_setting('cdrhook.parents_added', true) = 'on' THEN
-        SELECT named_by INTO orphaned FROM ({older}
-        ) AS missing;
-    ELSE
-        SELECT named_by INTO orphaned FROM ({all}
-        ) AS missing;
-    END IF;
-    IF orphaned IS NOT NULL THEN
-        RAISE foreign_key_violation USING
-            MESSAGE = format('%s.%s names a row that there is not', TG_TABLE_NAME, orphaned),
-            SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = orphaned;
-    END IF;
-    RETURN NULL;
-END $$;
-"""
+DOUBTED = "current_setting('cdrhook.parents_added', true) IS DISTINCT FROM 'on' AND"
 
 
-def _function(schema, child, older):
-    def lookups(references):
-        return before.UNION.join(
-            before.LOOKUP.format(column=f'{name}_id', parent=schema.table(parent))
-            for name, parent in references.items()
-        )
-
-    references = before.REFERENCES[child]
-    return PARENTS_ARE_THERE.format(
+def _function(schema, child, believed):
+    lookups = []
+    for name, parent in before.REFERENCES[child].items():
+        lookup = before.LOOKUP.format(column=f'{name}_id', parent=schema.table(parent))
+        if parent in believed:
+            lookup = lookup.replace('WHERE NOT EXISTS', f'WHERE {DOUBTED} NOT EXISTS')
+        lookups.append(lookup)
+    return before.PARENTS_ARE_THERE.format(
         function=f'{schema.table(child)}_insert_has_parents',
-        older=lookups(
-            {name: of for name, of in references.items() if of not in older}
-        ),
-        all=lookups(references),
+        lookups=before.UNION.join(lookups),
     )
 
 
-def _replaced(schema_editor, older):
+def _replaced(schema_editor, believed):
     if schema_editor.connection.vendor != 'postgresql':
         return
     schema = before._Schema(schema_editor)
     for child in ('rawrecord', 'owedcdr'):
-        schema_editor.execute(_function(schema, child, older), params=None)
+        schema_editor.execute(_function(schema, child, believed), params=None)
 
 
 def believing(apps, schema_editor):

@@ -25,8 +25,7 @@ STEP_BYTES: Final = 1024 * 1024
 MAX_DOCUMENT_BYTES: Final = 64 * 1024 * 1024
 # Records that one transaction stores: SQLite's other writers wait for it.
 MOST_RECORDS: Final = {"sqlite": 200}
-# Most of what a step holds, so that few commits are small.
-MOST_RECORDS_ELSEWHERE: Final = 5000
+MOST_RECORDS_ELSEWHERE: Final = 3000
 
 
 class Readable(Protocol):
@@ -101,9 +100,9 @@ def chunks(
 
 def _batches(chunk: Chunk) -> Iterator[Chunk]:
     """The same in handfuls; `chunk.end` is where they begin. At least one, if empty."""
-    end, most = chunk.end, most_records()
-    for first in range(0, max(len(chunk.records), 1), most):
-        records = chunk.records[first : first + most]
+    end = chunk.end
+    for part in _handfuls(len(chunk.records)):
+        records = chunk.records[part]
         end += sum(map(len, records))
         yield Chunk(records, chunk.head, end)
 
@@ -134,8 +133,17 @@ def parts(reading: Reading, chunk: Chunk) -> list[Items]:
     if chunk.head and not _is_first(chunk):
         # A file may have none, and then its first record is a call: taken in already.
         items = items[len(read((), head=chunk.head, rules=reading.rules)) :]
-    most = most_records()
-    return [items[start : start + most] for start in range(0, max(len(items), 1), most)]
+    return [items[part] for part in _handfuls(len(items))]
+
+
+def _handfuls(count: int) -> list[slice]:
+    """What one transaction stores of so many: as few as can be, all nearly as large.
+
+    A small one at the end would cost a transaction as well. At least one, if empty.
+    """
+    transactions = -(-count // most_records()) or 1
+    size = -(-count // transactions) or 1
+    return [slice(start, start + size) for start in range(0, count or 1, size)]
 
 
 def _is_first(chunk: Chunk) -> bool:
