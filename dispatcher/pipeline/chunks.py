@@ -5,6 +5,7 @@ Knows nothing of what records mean, and of where it is remembered how far a file
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from django.db import connection
@@ -141,9 +142,9 @@ def _handfuls(count: int) -> list[slice]:
 
     A small one at the end would cost a transaction as well. At least one, if empty.
     """
-    transactions = -(-count // most_records()) or 1
-    size = -(-count // transactions) or 1
-    return [slice(start, start + size) for start in range(0, count or 1, size)]
+    transactions = max(1, ceil(count / most_records()))
+    size = max(1, ceil(count / transactions))
+    return [slice(start, start + size) for start in range(0, max(1, count), size)]
 
 
 def _is_first(chunk: Chunk) -> bool:

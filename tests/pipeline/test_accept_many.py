@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from django.db import connection, transaction
+from django.forms.models import model_to_dict
 
 from dispatcher.adapters import cdr_json
 from dispatcher.models import Delivery, OwedCdr, StoredCdr
@@ -65,6 +66,25 @@ def test_each_of_many_calls_keeps_its_own_values(acme, webhook_of, take, now):
         (acme.pk, "test", now)
     }
     assert StoredCdr.objects.get(duration=None).uid == "c-000"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("count", FEW_AND_MANY)
+def test_a_delivery_begins_as_its_model_says(acme, webhook_of, take, now, count):
+    webhook_of(acme)
+
+    take(acme, *(call(f"c-{n}") for n in range(count)))
+
+    for made in Delivery.objects.all():
+        new = Delivery(
+            id=made.id,
+            webhook=made.webhook,
+            tenant=acme,
+            created_at=now,
+            next_attempt_at=now,
+            call_end=made.call_end,
+        )
+        assert model_to_dict(made) == model_to_dict(new)
 
 
 @pytest.mark.django_db
