@@ -135,7 +135,7 @@ def _all_copied(
 def _copied(statement: _Insert, rows: Rows, same: dict[str, Any]) -> None:
     from psycopg.types.json import Jsonb
 
-    constants = [_dumped_once(value) for value in (*same.values(), *statement.defaults)]
+    constants = (*same.values(), *statement.defaults)
     documents = [
         position
         for position, field in enumerate(statement.arrays)
@@ -150,16 +150,6 @@ def _copied(statement: _Insert, rows: Rows, same: dict[str, Any]) -> None:
             for position in documents:
                 values[position - len(row)] = Jsonb(row[position], json.dumps)
             copy.write_row(values)
-
-
-def _dumped_once(value: Any) -> Any:
-    """The same value; if JSON, as text already, which otherwise is made for each row."""
-    from psycopg.types.json import Jsonb
-
-    if not isinstance(value, Jsonb):
-        return value
-    text = json.dumps(value.obj)
-    return Jsonb(text, lambda ready: ready)
 
 
 def _say_that_parents_were_added(said: str) -> None:
@@ -223,11 +213,17 @@ def _statement(
     if missing_only:
         sql += " ON CONFLICT DO NOTHING"
     copy = f"COPY {quote(model._meta.db_table)} ({columns}) FROM STDIN (FORMAT BINARY)"
-    prepared = [
-        known[name].get_db_prep_save(value, connection)
-        for name, value in defaults.items()
-    ]
-    return _Insert(sql, copy, tuple(prepared), tuple(constants), tuple(arrays))
+    prepared = tuple(_prepared(known[name], value) for name, value in defaults.items())
+    return _Insert(sql, copy, prepared, tuple(constants), tuple(arrays))
+
+
+def _prepared(field: Column, value: Any) -> Any:
+    """As the driver takes it; JSON as its text, which COPY would make for each row."""
+    from psycopg.types.json import Jsonb
+
+    if isinstance(field, models.JSONField):
+        return Jsonb(json.dumps(value), lambda text: text)
+    return field.get_db_prep_save(value, connection)
 
 
 def arrays_of(fields: Sequence[Column], rows: Rows) -> list[list[Any]]:

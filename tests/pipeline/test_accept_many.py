@@ -75,7 +75,9 @@ def test_a_delivery_begins_as_its_model_says(acme, webhook_of, take, now, count)
 
     take(acme, *(call(f"c-{n}") for n in range(count)))
 
-    for made in Delivery.objects.all():
+    deliveries = list(Delivery.objects.select_related("webhook"))
+    assert len(deliveries) == count
+    for made in deliveries:
         new = Delivery(
             id=made.id,
             webhook=made.webhook,

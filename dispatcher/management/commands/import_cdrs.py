@@ -73,8 +73,7 @@ class Command(AnsweringCommand):
     def answer(self, **options: Any) -> Answer:
         """Imports it, and wakes webhooks up as it goes."""
         reading, done = _reading(options), Imported()
-        _leave_in_peace()
-        with _warnings_only(), _opened(options["file"]) as opened:
+        with _warnings_only(), _left_in_peace(), _opened(options["file"]) as opened:
             _import(opened, reading, done, quiet=options["json"])
         return Answer(_counts(done), _told(done))
 
@@ -91,7 +90,8 @@ def _warnings_only() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _leave_in_peace() -> None:
+@contextmanager
+def _left_in_peace() -> Iterator[None]:
     """Has the collector look for something to do less often.
 
     What has been loaded stays, also in the processes that it is forked into, and records
@@ -99,7 +99,13 @@ def _leave_in_peace() -> None:
     """
     gc.collect()
     gc.freeze()
+    before = gc.get_threshold()
     gc.set_threshold(COLLECT_AT)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _import(opened: _Opened, reading: Reading, done: Imported, *, quiet: bool) -> None:
