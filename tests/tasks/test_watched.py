@@ -59,6 +59,7 @@ def test_the_task_judges_sources_unless_nobody_knows_since_when(
     source.refresh_from_db()
     assert source.silence_judged_at is None
 
+    monkeypatch.setattr(broker, "is_away", lambda: False)
     tasks.watch_sources()
     source.refresh_from_db()
     assert source.silence_judged_at is not None
