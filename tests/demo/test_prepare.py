@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cdrhook.demo.plays import feed
 from cdrhook.demo.prepare import prepare
 from dispatcher.models import Partner, Tenant, Webhook
 
@@ -52,10 +53,20 @@ def test_what_an_interrupted_start_made_is_switched_off() -> None:
 
 
 def test_after_an_interrupted_start_a_partner_still_has_one_active_feed() -> None:
-    feed = wanted("feed", "demo-north", "demo-south", of_partners=True)
-    prepare(feed)
-    made = prepare(feed)
+    of_feed = wanted("feed", "demo-north", "demo-south", of_partners=True)
+    prepare(of_feed)
+    made = prepare(of_feed)
     webhook = Webhook.objects.get(active=True)
     assert str(webhook.pk) == made["webhooks"]["healthy"]["id"]
     assert webhook.partner == Partner.objects.get()
     assert set(made["tokens"]) == {"demo-north", "demo-south"}
+
+
+def test_a_feeds_secret_may_begin_as_an_option_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    secret = "-0123456789abcdefghijklmnopqrstu"
+    monkeypatch.setattr("secrets.token_urlsafe", lambda _: secret)
+    asked = wanted("feed", "demo-north", of_partners=True)
+    asked["webhooks"]["healthy"]["options"] = feed.options()
+    assert prepare(asked)["webhooks"]["healthy"]["secret"] == secret

@@ -84,7 +84,8 @@ def _webex_time(moment: dt.datetime) -> str:
 
 def options() -> tuple[str, ...]:
     """A secret for X-Spark-Signature, because a feed gets none unless one is given."""
-    return ("--secret", secrets.token_urlsafe(24))
+    # In one word: one in 64 begins with "-", as an option does.
+    return (f"--secret={secrets.token_urlsafe(24)}",)
 
 
 PLAY: Final = Play(
