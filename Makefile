@@ -57,7 +57,7 @@ test: $(DEV)
 	  name="$$1"; export CDRHOOK_TEST_DATABASE="$$2"; shift 2; \
 	  echo "== $$name"; \
 	  $(PYTEST) --numprocesses 3 --dist load \
-	    --maxschedchunk 4 "$$@"; code=$$?; \
+	    "$$@"; code=$$?; \
 	  if [ $$code = 0 ]; then echo "== $$name: passed"; return; fi; \
 	  echo "== $$name: what failed beside others, once more by itself"; \
 	  if [ $$code = 1 ] && $(PYTEST) --last-failed \

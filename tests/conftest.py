@@ -14,6 +14,7 @@ import pytest
 from django.test import Client
 
 from tests import environment, servers
+from tests.scheduling import Together, longest_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -22,22 +23,18 @@ if TYPE_CHECKING:
     from dispatcher.models import Tenant
 
 NOW = dt.datetime(2026, 11, 20, 10, 0, tzinfo=dt.UTC)
-# Tests of real processes, which wait more than they work.
-WAITING = (
-    "browser/",
-    "demo/",
-    "e2e/",
-    "supervisor/",
-    "commands/test_killed_imports.py",
-)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that wait go first: at the end, the other processes would wait for them."""
-    items.sort(
-        key=lambda item: not item.nodeid.removeprefix("tests/").startswith(WAITING)
-    )
+    """After whoever shuffles them."""
+    items.sort(key=longest_first)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    """For `--numprocesses`."""
+    return Together(config, log)
 
 
 # How the second leg of `make test` chooses, and how a file says that it has such tests.
