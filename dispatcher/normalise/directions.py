@@ -74,7 +74,9 @@ def by_shape(
             return "outbound"
         return "internal" if is_short(dialed) else None
     is_outside = is_withheld or (caller is not None and is_long(caller))
-    return "inbound" if is_outside and is_short(dialed) else None
+    # 112 may be an extension, or a call for help that leaves with a DID as its CLI.
+    is_inside = is_short(dialed) and not is_emergency(dialed, region)
+    return "inbound" if is_outside and is_inside else None
 
 
 def _read(rule: Mapping[str, Any]) -> DirectionRule:

@@ -26,8 +26,19 @@ WITHHELD: Final = frozenset(
         *("unknown number", "withheld"),
     }
 )
-_URI: Final = re.compile(r"(?:[^<]*<)?(?:sips?|tel):([^@;>:?]+)", re.IGNORECASE)
+# The user part: a sip: URI without a user has only a host, which is no number.
+_URI: Final = re.compile(
+    r"(?:[^<]*<)?(?:sips?:(?=[^>]*@)|tel:)([^@;>:?]+)", re.IGNORECASE
+)
 _NUMBER: Final = re.compile(r"\+?[0-9 ().\-/\u00a0]+")
+# Rather than numbers of services, of which some are shorter than an area's.
+_LINES: Final = frozenset(
+    {
+        phonenumbers.PhoneNumberType.FIXED_LINE,
+        phonenumbers.PhoneNumberType.MOBILE,
+        phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
+    }
+)
 _NOT_DIALLED: Final = re.compile(r"[^0-9*#]")
 _DIALLED: Final = re.compile(r"\+?[0-9*#]+")
 
@@ -102,22 +113,45 @@ def _number(written: str, region: str) -> str | None:
 
 
 def _international(written: str) -> str | None:
-    try:
-        number = phonenumbers.parse(written, None)
-    except phonenumbers.NumberParseException:
-        return None
-    return _formatted(number) if phonenumbers.is_possible_number(number) else None
+    number = _parsed(written, None)
+    is_possible = number and phonenumbers.is_possible_number(number)
+    return _formatted(number) if number and is_possible else None
 
 
 def _national(written: str, region: str) -> str | None:
+    number = _with_own_code(written, region) or _parsed(written, region)
+    is_sure = number and _is_given_out(number)
+    return _formatted(number) if number and is_sure else None
+
+
+def _with_own_code(written: str, region: str) -> phonenumbers.PhoneNumber | None:
+    """The number, if it begins with the region's country code, and is one with that.
+
+    Where numbers have no fixed length (Germany), 4915112345678 is by its plan as well a
+    national number without its 0. Who leaves that out has nearly always put the code in
+    its place. Where national numbers have no 0 (Italy), they may begin with the code.
+    """
+    plan = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    digits = _NOT_DIALLED.sub("", written)
+    code = str(plan.country_code) if plan and plan.national_prefix else ""
+    if not code or not digits.startswith(code):
+        return None
+    number = _parsed("+" + digits, None)
+    is_line = number and phonenumbers.number_type(number) in _LINES
+    return number if number and is_line and _is_given_out(number) else None
+
+
+def _parsed(written: str, region: str | None) -> phonenumbers.PhoneNumber | None:
     try:
-        number = phonenumbers.parse(written, region)
+        return phonenumbers.parse(written, region)
     except phonenumbers.NumberParseException:
         return None
-    is_sure = phonenumbers.is_possible_number(number) and phonenumbers.is_valid_number(
+
+
+def _is_given_out(number: phonenumbers.PhoneNumber) -> bool:
+    return phonenumbers.is_possible_number(number) and phonenumbers.is_valid_number(
         number
     )
-    return _formatted(number) if is_sure else None
 
 
 def _formatted(number: phonenumbers.PhoneNumber) -> str:

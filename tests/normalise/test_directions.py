@@ -43,6 +43,8 @@ def rules(*rules):
         ("anonymous", INSIDE, "inbound"),
         # Nobody can know.
         (OUTSIDE, DID, None),
+        (DID, "999", None),
+        ("anonymous", "112", None),
         ("anonymous", DID, None),
         (None, INSIDE, None),
         (INSIDE, None, None),

@@ -21,6 +21,14 @@ from dispatcher.normalise.numbers import REGIONS, e164, is_short, region_refusal
         ("2025550123", "US", "+12025550123"),
         ("011442031703746", "US", "+442031703746"),
         ("030 12345678", "DE", "+493012345678"),
+        # By its plan alone it could be a national number without its 0.
+        ("4915112345678", "DE", "+4915112345678"),
+        ("492111234567", "DE", "+492111234567"),
+        ("49 211 1234567", "DE", "+492111234567"),
+        ("04921 123456", "DE", "+494921123456"),
+        ("2111234567", "DE", "+492111234567"),
+        # Where no 0 is dialled, a mobile may begin with the country code.
+        ("3906123456", "IT", "+393906123456"),
         # The zero is part of an Italian number.
         ("06 1234 5678", "IT", "+390612345678"),
         ("sip:+442031703746@pbx.example;transport=tls", "GB", "+442031703746"),
@@ -31,6 +39,9 @@ from dispatcher.normalise.numbers import REGIONS, e164, is_short, region_refusal
         ("01632 960111", "GB", "01632 960111"),
         ("020 3170", "GB", "020 3170"),
         ("33142685300", "GB", "33142685300"),
+        # A host, not a user.
+        ("sip:212.55.101.23", "US", "sip:212.55.101.23"),
+        ("<sip:212.55.101.23:5060>", "US", "<sip:212.55.101.23:5060>"),
         ("+1", "GB", "+1"),
     ],
 )
