@@ -6,6 +6,7 @@ difference. Knows no database and no waiting: it says whether anything is missin
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +26,8 @@ CALL_ID_MAX_CHARS: Final = 200
 MOST_NAMED: Final = 100
 A_LEG: Final = 1
 _FREESWITCH: Final = "freeswitch"
+# The numbers in a uid, each with what follows it.
+_COUNTED: Final = re.compile(r"([0-9]+)([^0-9]*)", re.ASCII)
 _NO_LEG, _NO_LEGS = Leg(), Legs()
 # What of these PBXs' own names other legs, in `extra` under the PBX's name.
 _REFERENCES: Final = MappingProxyType(
@@ -91,8 +94,10 @@ def joined(call_id: str, legs: Sequence[Cdr]) -> Cdr:
     )
 
 
-def _rank(leg: Cdr) -> tuple[bool, dt.datetime, str]:
-    return leg.dialer.leg_type != A_LEG, leg.started_at, leg.uid
+def _rank(leg: Cdr) -> tuple[bool, dt.datetime, list[tuple[int, str]], str]:
+    # Rows of one second: Asterisk's `..-9` is before its `..-10`.
+    counted = [(int(digits or 0), rest) for digits, rest in _COUNTED.findall(leg.uid)]
+    return leg.dialer.leg_type != A_LEG, leg.started_at, counted, leg.uid
 
 
 def _freeswitch(leg: Cdr) -> Mapping[str, Any]:
@@ -136,7 +141,7 @@ def _answered(first: Cdr, others: Sequence[Cdr]) -> list[Cdr]:
     if _is_answered(first) and not (is_a_leg and candidates):
         candidates.append(first)
     return sorted(
-        candidates, key=lambda leg: (leg.answered_at or leg.started_at, leg.uid)
+        candidates, key=lambda leg: (leg.answered_at or leg.started_at, _rank(leg))
     )
 
 

@@ -152,6 +152,19 @@ def test_rows_without_leg_types_tell_themselves_whom_they_rang():
     assert made.legs.answered.device.number == "202"
 
 
+def test_rows_of_one_second_are_in_the_order_of_their_sequence():
+    rows = [
+        call(f"17.1-{n}", started_at=at(0), call_id="x", legs=rang(str(200 + n)))
+        for n in (10, 9, 11)
+    ]
+
+    made = joined("x", rows)
+
+    assert (made.extra or {})["legs"] == ["17.1-9", "17.1-10", "17.1-11"]
+    assert made.legs.first_rang.device.number == "209"
+    assert made.legs.last_rang.device.number == "211"
+
+
 def test_a_call_of_one_row_is_that_row():
     row = call("x-0", call_id="x", **_taken(), extra={"asterisk": {}})
 
