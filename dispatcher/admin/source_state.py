@@ -9,13 +9,14 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from django.db.models import Max, Min
 from django.urls import reverse
 
 from dispatcher.admin.labels import label
 from dispatcher.admin.moments import absolute, both, relative
 from dispatcher.admin.paging import count_text, counted_up_to
 from dispatcher.admin.readonly import page_of
-from dispatcher.models import QuarantinedRecord, RawRecord, StoredCdr
+from dispatcher.models import CallLeg, QuarantinedRecord, RawRecord, StoredCdr
 from dispatcher.models.ids import first_id_at, moment_of
 
 if TYPE_CHECKING:
@@ -78,8 +79,15 @@ def _ends(source: Source) -> tuple[dt.datetime | None, dt.datetime | None]:
     keys = RawRecord.objects.filter(source=source).values_list("cdr_id", flat=True)
     first, last = keys.order_by("cdr_id").first(), keys.order_by("-cdr_id").first()
     if first is None or last is None:
-        return None, None
+        return _ends_of_waiting(source)
     return moment_of(first), moment_of(last)
+
+
+def _ends_of_waiting(source: Source) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """The same of legs, of which no call has been made yet: they have come as well."""
+    legs = CallLeg.objects.filter(source=source, due_at__isnull=False)
+    ends = legs.aggregate(first=Min("received_at"), last=Max("received_at"))
+    return ends["first"], ends["last"]
 
 
 def _last_refused(source: Source) -> dt.datetime | None:

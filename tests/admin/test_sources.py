@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dispatcher.models import ApiToken, AuditEntry, QuarantinedRecord, RawRecord, Source
+from dispatcher.models import (
+    ApiToken,
+    AuditEntry,
+    CallLeg,
+    QuarantinedRecord,
+    RawRecord,
+    Source,
+)
 from dispatcher.models.source import packed
 from dispatcher.pipeline import sources
 from tests.admin.roles import client_in, make_world
@@ -268,6 +275,18 @@ def test_the_light_is_grey_then_green_and_tells_the_record(
     assert (before["colour"], after["colour"]) == ("grey", "green")
     assert "no record yet" in before["html"]
     assert "call-1" in after["html"]
+
+
+def test_the_light_is_green_while_the_first_legs_wait_for_others(
+    admin_client: Client, source: Source, now
+):
+    CallLeg.objects.create(
+        source=source, call_id="1", uid="a", record="{}", received_at=now, due_at=now
+    )
+
+    seen = admin_client.get(f"{LIST}{source.pk}/light/").json()
+
+    assert seen["colour"] == "green"
 
 
 def test_the_light_is_amber_when_what_came_cannot_be_read(

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.test import Client
 
+from dispatcher.adapters import kinds
 from dispatcher.models import Source
+from dispatcher.pipeline import sources
+from dispatcher.pipeline.outbound import utc_now
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -44,6 +47,39 @@ def test_a_token_is_made_and_the_light_turns_green_without_a_reload(
     assert logged_in.locator("text=call-1").count() == 1
     assert logged_in.evaluate("window.kept") is True
     assert seen.take() == []
+
+
+def test_the_light_goes_on_looking_when_the_server_was_away(
+    logged_in: Page, source: Source
+) -> None:
+    answers = [503, 502]
+    logged_in.route(
+        "**/light/",
+        lambda route: (
+            route.fulfill(status=answers.pop(), body="<html>")
+            if answers
+            else route.continue_()
+        ),
+    )
+    logged_in.goto(f"/admin/dispatcher/source/{source.pk}/connect/")
+    assert logged_in.locator(".cdr-light-grey").count() == 1
+    token = sources.new_token(source, now=utc_now())
+    client = Client(headers={"authorization": f"Bearer {token}"})
+    path = "/ingest/generic/acme/switch-1"
+    client.post(path, json.dumps(CALL), "application/json")
+
+    logged_in.wait_for_selector(".cdr-light-green")
+    assert answers == []
+
+
+def test_no_page_is_wider_than_a_phone(logged_in: Page, acme: Tenant) -> None:
+    logged_in.set_viewport_size({"width": 390, "height": 844})
+    for pbx in kinds.kinds():
+        source = Source.objects.create(tenant=acme, name=f"{pbx}-1", pbx=pbx)
+        logged_in.goto(f"/admin/dispatcher/source/{source.pk}/connect/")
+
+        width = logged_in.evaluate("document.documentElement.scrollWidth")
+        assert (pbx, width) == (pbx, 390)
 
 
 def test_a_button_copies_what_is_to_be_pasted(

@@ -23,10 +23,12 @@
       if (!document.hidden) {
         try {
           const answer = await fetch(light.dataset.light, { headers: { accept: "application/json" } });
-          if (answer.redirected || !answer.ok) { return; }
+          // Logged out, or the source is gone: it would be so the next time, too.
+          if (answer.redirected || [403, 404].includes(answer.status)) { return; }
+          // A proxy's 502 is not JSON, and leaves what was last seen, too.
           const seen = await answer.json();
           // The server has escaped it, and the policy runs no script that stands in it.
-          if (light.dataset.seen !== seen.html) {
+          if (answer.ok && light.dataset.seen !== seen.html) {
             light.innerHTML = light.dataset.seen = seen.html;
           }
         } catch {
