@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,13 @@ def test_nothing_is_left_to_be_filled_in(name: str) -> None:
 
     assert "{{" not in text
     assert "{%" not in text
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_files_are_imported_by_the_settings_of_the_source(name: str) -> None:
+    imports = re.findall("cdrhook import_cdrs .*", text_of(name))
+
+    assert all("--source switch-1" in line for line in imports)
 
 
 def test_the_token_can_stand_in_the_url() -> None:
