@@ -48,7 +48,10 @@ def keep(
     insert_missing(
         QuarantinedRecord,
         ("id", "digest", "reason", "body"),
-        [(uuid7(), key, one.reason, one.body) for key, one in sorted(first.items())],
+        [
+            (uuid7(), key, _storable(one.reason), one.body)
+            for key, one in sorted(first.items())
+        ],
         tenant_id=tenant.pk,
         times_seen=0,
         first_seen_at=now,
@@ -64,3 +67,8 @@ def keep(
             ours.filter(digest__in=some[start : start + CHUNK]).update(
                 times_seen=F("times_seen") + times, last_seen_at=now
             )
+
+
+def _storable(reason: str) -> str:
+    """The reason without what no database keeps: it may quote what a PBX sent."""
+    return reason.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

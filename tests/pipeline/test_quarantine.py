@@ -33,6 +33,15 @@ def test_a_record_is_kept_with_its_reason_and_how_it_came(acme, now):
     assert (kept.times_seen, kept.first_seen_at, kept.last_seen_at) == (1, now, now)
 
 
+@pytest.mark.parametrize("half", ["\0", "\ud800"], ids=["NUL", "half a character"])
+def test_a_reason_that_quotes_what_no_database_keeps_loses_no_bytes(acme, now, half):
+    store(acme, [bad(b"{}", f"a{half}b: unknown field")], ORIGIN, now=now)
+
+    kept = QuarantinedRecord.objects.get()
+    assert bytes(kept.body) == b"{}"
+    assert kept.reason.endswith("b: unknown field")
+
+
 def test_what_is_repeated_is_counted_on_one_row(acme, now):
     later = now + dt.timedelta(minutes=1)
     store(acme, [bad(b"a"), bad(b"b"), bad(b"a")], ORIGIN, now=now)
