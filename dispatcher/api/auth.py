@@ -124,7 +124,8 @@ class TokenAsPassword(HttpBasicAuth):
         if kind.lower() != "basic":
             return None
         try:
-            text = base64.b64decode(encoded.strip(), validate=True).decode()
+            # Bytes as they are: the user's name counts for nothing, a token is ASCII.
+            text = base64.b64decode(encoded.strip(), validate=True).decode("latin-1")
         except (binascii.Error, ValueError):
             return None
         # The last colon: a source's name may stand here and hold some, a token holds none.

@@ -111,6 +111,17 @@ def test_a_pbx_may_give_the_token_as_a_password(acme, token_of):
     assert response.status_code == 202
 
 
+def test_the_user_of_basic_may_be_in_any_encoding(acme, token_of):
+    login = b"B\xfcro:" + token_of(acme, "ingest").encode()
+    client = Client(
+        headers={"authorization": f"Basic {base64.b64encode(login).decode()}"}
+    )
+
+    answer = client.post("/ingest/freeswitch/acme", b"?", "application/json")
+
+    assert answer.status_code == 202
+
+
 def test_basic_is_for_pbxs_only(acme, token_of):
     token = token_of(acme, "read")
     basic = base64.b64encode(f"pbx:{token}".encode()).decode()
