@@ -19,7 +19,7 @@ from dispatcher.adapters.base import (
     Read,
     Undecodable,
 )
-from dispatcher.adapters.json_items import Record, read_records
+from dispatcher.adapters.json_items import MAX_RECORDS, Record, read_records
 from dispatcher.values import FieldError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _MAX_FIELDS: Final = 200
 # Shorter rows, on average, are none: who sends very many must not be long in reading.
 _ROW_MIN_BYTES: Final = 40
+_TOO_MANY: Final = f"more than {MAX_RECORDS} rows; send fewer at a time"
 
 
 class Asterisk:
@@ -74,8 +75,11 @@ def _rows(body: bytes, rules: SourceRules) -> list[Read | Undecodable]:
     lines = body.splitlines(keepends=True)
     if isinstance(whole, Read) or not 2 <= len(lines) <= _most_rows(body):
         return [whole]
-    items = [read_json(line, rules) for line in lines if line.strip()]
-    return items if any(isinstance(item, Read) for item in items) else [whole]
+    rows = [line for line in lines if line.strip()]
+    items = [read_json(row, rules) for row in rows[:MAX_RECORDS]]
+    if not any(isinstance(item, Read) for item in items):
+        return [whole]
+    return items if len(rows) <= MAX_RECORDS else [Undecodable(_TOO_MANY, body)]
 
 
 def _form(body: bytes, rules: SourceRules) -> Read | Undecodable:

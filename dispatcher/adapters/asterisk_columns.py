@@ -73,8 +73,11 @@ def read_columns(columns: Mapping[str, object], rules: SourceRules) -> Cdr:
         column = _column(name)
         if column is not None:
             _put(known, column, value)
-        elif name.lower() not in _NOT_THE_CALLS and (text := text_of(value, name)):
-            more[name.lower()] = text
+        elif name.lower() not in _NOT_THE_CALLS:
+            # A name may be anything, too.
+            own = text_of(name, "row")
+            if text := text_of(value, own):
+                more[own.lower()] = text
     if not known:
         raise BadCdr(FieldError("row", "has no column of Asterisk's CDRs"))
     return cdr_of(Row(**known), clock_of(rules.zone), more)

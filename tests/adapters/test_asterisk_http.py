@@ -98,6 +98,21 @@ def test_what_is_no_row_is_kept_with_a_reason(body):
     assert refused(body).reason
 
 
+@pytest.mark.parametrize("value", ['"x"', "{}", "1e999"])
+@pytest.mark.parametrize("form", ["{%s}", "[{%s}]"])
+def test_half_a_character_in_a_columns_name_is_kept_with_a_reason(form, value):
+    members = f'"start":"2026-06-01 10:00:00","\\ud800":{value}'
+
+    assert refused((form % members).encode()).reason.startswith("row: ")
+
+
+def test_a_request_brings_a_thousand_rows_at_most():
+    rows = [json.dumps({**ROW, "sequence": n}).encode() + b"\n" for n in range(1001)]
+
+    assert len(uids(b"".join(rows[:1000]))) == 1000
+    assert refused(b"".join(rows)).reason == "more than 1000 rows; send fewer at a time"
+
+
 @pytest.mark.parametrize(
     "piece",
     [
