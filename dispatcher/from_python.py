@@ -7,6 +7,7 @@ work inside a transaction whose end is the caller's.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -78,12 +79,16 @@ def _refuse_transactions() -> None:
 
 def _tenant(tenant: Tenant | str) -> Tenant:
     from dispatcher.models import Tenant
+    from dispatcher.models.tenancy import EXTERNAL_ID_PATTERN
     from dispatcher.pipeline.accept import StorageUnavailable
 
     if isinstance(tenant, Tenant):
         return tenant
+    found = None
     try:
-        found = Tenant.objects.filter(external_id=tenant).first()
+        # The database cannot even be asked for some texts (NUL).
+        if re.fullmatch(EXTERNAL_ID_PATTERN, str(tenant)):
+            found = Tenant.objects.filter(external_id=tenant).first()
     except (DatabaseError, InterfaceError) as error:
         raise StorageUnavailable(str(error)) from error
     if found is None:

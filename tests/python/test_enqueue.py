@@ -109,6 +109,12 @@ def test_an_unknown_tenant_is_said_so(db):
         dispatcher.enqueue(call("a"), tenant="nobody")
 
 
+@pytest.mark.parametrize("name", ["a\0", "\ud800"], ids=["NUL", "half a character"])
+def test_a_name_that_no_database_can_be_asked_for_is_an_unknown_one(acme, name):
+    with pytest.raises(LookupError):
+        dispatcher.enqueue(call("a"), tenant=name)
+
+
 def test_it_refuses_to_work_inside_a_transaction_of_its_caller(acme):
     with transaction.atomic(), pytest.raises(InTransactionError, match="on_commit"):
         dispatcher.enqueue(call("a"), tenant=acme)
