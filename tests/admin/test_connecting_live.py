@@ -87,6 +87,20 @@ def test_a_login_in_the_url_is_taken(acme, live_server, settings, now, tmp_path)
     assert StoredCdr.objects.count() == 1
 
 
+def test_a_long_file_of_asterisks_is_handed_over_in_parts(
+    acme, live_server, settings, now, tmp_path
+):
+    rows = [{**ROW, "uniqueid": f"1386092800.{number}"} for number in range(1_200)]
+    lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+    (tmp_path / "cdrhook.json").write_text(lines)
+    told = texts(acme, "asterisk", live_server, settings, now)
+
+    run(next(one.text for one in told if "split" in one.text), tmp_path)
+
+    assert not QuarantinedRecord.objects.exists()
+    assert StoredCdr.objects.count() == len(rows)
+
+
 def test_the_poller_of_webex_hands_over_every_page(
     acme, live_server, settings, now, tmp_path, httpserver: HTTPServer
 ):
