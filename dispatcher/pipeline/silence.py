@@ -4,8 +4,9 @@ The constraints, and what follows from them:
 
 1. What is normal differs: a call centre is silent for seconds, a small office for a
    weekend. Therefore a silence is judged by the source's own gaps: three times their 99th
-   percentile over the last 7 days, and at least 15 minutes. With fewer than 20 gaps
-   nothing can be said, and nobody is told.
+   percentile over the last 7 days, and at least 15 minutes. Of fewer than 100 gaps that
+   is the longest: two calls a day must be missed as well. Without a gap nothing can be
+   said, and nobody is told.
 2. It must cost little, with millions of records. Ids hold the time, and are in an index:
    the last record of each source is one look-up, and limits are worked out anew about
    once an hour, some at a time. A hundredth of the gaps is at least as long as their 99th
@@ -41,7 +42,6 @@ log = structlog.get_logger(__name__)
 SHORTEST: Final = dt.timedelta(minutes=15)
 WINDOW: Final = dt.timedelta(days=7)
 TIMES: Final = 3
-FEWEST_GAPS: Final = 20
 # A hundredth of so many gaps of SHORTEST / TIMES each is all of WINDOW.
 MOST_GAPS: Final = 100 * (WINDOW // (SHORTEST / TIMES))
 JUDGED_EVERY: Final = dt.timedelta(hours=1)
@@ -98,10 +98,10 @@ def _judge(now: dt.datetime) -> None:
 
 
 def limit_of(source_id: UUID, now: dt.datetime) -> dt.timedelta | None:
-    """How long a source may be silent; None: it has too few records to say."""
+    """How long a source may be silent; None: no two records came."""
     since, until = first_id_at(now - WINDOW), first_id_at(now + CLOCK_MARGIN)
     gaps, gap_ms = _percentile(source_id, since, until)
-    if gaps < FEWEST_GAPS or gap_ms is None:
+    if gap_ms is None:
         return None
     if gaps > MOST_GAPS:
         return SHORTEST
@@ -228,7 +228,8 @@ def _listen(source: Any, now: dt.datetime) -> None:
     if heard is None or heard <= since:
         return
     with transaction.atomic():
-        changed = mine.update(silent_since=None)
+        # What was too long until now may be usual from now on.
+        changed = mine.update(silent_since=None, silence_judged_at=None)
         if changed:
             minutes = int((heard - since).total_seconds()) // 60
             details = {

@@ -77,8 +77,11 @@ def kinds() -> list[str]:
         (MINUTE, 100, 15 * MINUTE),
         (HOUR, 100, 3 * HOUR),
         (HOUR, 21, 3 * HOUR),
-        (HOUR, 20, None),
-        (10 * HOUR, 30, None),
+        (12 * HOUR, 30, 36 * HOUR),
+        (HOUR, 2, 3 * HOUR),
+        (MINUTE, 2, 15 * MINUTE),
+        (HOUR, 1, None),
+        (8 * 24 * HOUR, 3, None),
     ],
 )
 def test_three_times_the_usual_gap_is_too_long(
@@ -169,6 +172,22 @@ def test_the_limit_stays_while_it_is_silent(source: Source, now: dt.datetime):
 
     source.refresh_from_db()
     assert (kinds(), source.silence_limit) == (["silent"], 3 * 3600)
+
+
+def test_a_silence_that_has_ended_is_usual_from_then_on(
+    source: Source, now: dt.datetime
+):
+    records(source, every(MINUTE, 2, now))
+    look(now)
+    look(now + 16 * MINUTE)
+    records(source, [now + 20 * MINUTE])
+    look(now + 20 * MINUTE)
+
+    look(now + 21 * MINUTE)
+    look(now + 50 * MINUTE)
+
+    source.refresh_from_db()
+    assert (kinds(), source.silence_limit) == (["silent", "heard"], 3600)
 
 
 @pytest.mark.parametrize("values", [{"active": False}, {"alert_when_silent": False}])
