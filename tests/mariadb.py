@@ -15,6 +15,7 @@ import pymysql
 
 from cdrhook.supervisor.ports import free_port
 from tests import debian
+from tests.environment import FOLDER
 from tests.programs import postgres_user, running, wait_for
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def mariadb() -> Iterator[int]:
     root = debian.root(("mariadbd", "mariadb-install-db"), *PACKAGES)
     # MariaDB refuses to run as root, as PostgreSQL does.
     user = postgres_user()
+    if user is not None:
+        FOLDER.chmod(0o755)  # what was unpacked lies there
     with tempfile.TemporaryDirectory(prefix="cdrhook-mariadb-") as name:
         folder = Path(name)
         if user is not None:
